@@ -1,0 +1,60 @@
+//! What does not take effect: dead letters and duplicates.
+
+use super::{FieldError, Source};
+use serde::{Deserialize, Serialize};
+
+/// What could not be processed, with its original bytes. From a journal record it has source_topic, source_partition and source_offset; from a refused request it has request_id.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DeadLetter {
+    /// Id of this event.
+    pub event_id: String,
+    /// When the input was taken in: the broker's time of the source record, or the gateway's.
+    pub received_at: i64,
+    /// Journal the input was read from.
+    pub source_topic: Option<String>,
+    /// Partition of that journal.
+    pub source_partition: Option<i32>,
+    /// Offset in that partition.
+    pub source_offset: Option<i64>,
+    /// Request the input came with, where known.
+    pub request_id: Option<String>,
+    /// Position in that request's batch, from 0; null when the body as a whole was refused.
+    pub request_index: Option<i32>,
+    /// Journal the input was meant for.
+    pub target_topic: String,
+    /// Original key of the source record.
+    #[serde(with = "serde_bytes")]
+    pub key: Option<Vec<u8>>,
+    /// Media type of the payload: avro/binary for the Confluent wire format, else as the client sent it.
+    pub content_type: String,
+    /// Original bytes, cut at payload_bytes when larger than the limit.
+    #[serde(with = "serde_bytes")]
+    pub payload: Vec<u8>,
+    /// Size of the original in bytes.
+    pub payload_bytes: i64,
+    /// True when the payload was cut.
+    pub truncated: bool,
+    /// Stable code of the first error.
+    pub code: String,
+    /// The first error in words.
+    pub message: String,
+    /// Every error found.
+    pub errors: Vec<FieldError>,
+    /// 1 for the first time; higher after a replay.
+    pub attempt: i32,
+}
+
+/// A later journal record with the id and content of an earlier one. It takes no effect.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Duplicate {
+    /// Id of this event: a hash of log epoch and source.
+    pub event_id: String,
+    /// Time of the later record by the broker's clock.
+    pub received_at: i64,
+    /// Id of the record across systems.
+    pub trn_id: String,
+    /// The later record.
+    pub source: Source,
+    /// Offset of the first record, in the same topic and partition.
+    pub first_offset: i64,
+}

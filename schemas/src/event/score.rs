@@ -1,0 +1,100 @@
+//! What scoring makes of a transaction.
+
+use super::{Source, Transaction};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// What to do with the transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Decision {
+    /// `allow`.
+    Allow,
+    /// `review`.
+    Review,
+    /// `block`.
+    Block,
+}
+
+/// What decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DecisionSource {
+    /// `model`.
+    Model,
+    /// `rules`.
+    Rules,
+    /// `default`.
+    Default,
+}
+
+/// Why the score is what it is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Reason {
+    /// Stable code of the rule.
+    pub code: String,
+    /// The rule in words.
+    pub text: String,
+    /// Feature that made the rule hold.
+    pub feature: String,
+    /// Value of the feature.
+    pub value: f64,
+    /// What it adds to the log-odds of fraud.
+    pub contribution: f64,
+}
+
+/// Sliding windows of the customer at this transaction: those with occurred_at in (t-w, t].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Windows {
+    /// Customer's transactions in the 3 hours up to this one, itself included, all currencies.
+    pub customer_transaction_count_3h: i32,
+    /// Mean amount of those in this transaction's currency, in ten-thousandths of the currency unit, rounded half-even.
+    pub customer_avg_amount_3h: i64,
+    /// Customer's transactions in the 6 hours up to this one, itself included, all currencies.
+    pub customer_transaction_count_6h: i32,
+    /// Mean amount of those in this transaction's currency, in ten-thousandths of the currency unit, rounded half-even.
+    pub customer_avg_amount_6h: i64,
+    /// Customer's transactions in the 12 hours up to this one, itself included, all currencies.
+    pub customer_transaction_count_12h: i32,
+    /// Mean amount of those in this transaction's currency, in ten-thousandths of the currency unit, rounded half-even.
+    pub customer_avg_amount_12h: i64,
+    /// Customer's transactions in the 24 hours up to this one, itself included, all currencies.
+    pub customer_transaction_count_24h: i32,
+    /// Mean amount of those in this transaction's currency, in ten-thousandths of the currency unit, rounded half-even.
+    pub customer_avg_amount_24h: i64,
+}
+
+/// A transaction with its score. One for each accepted transaction; keyed by customer_id.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TransactionScore {
+    /// Id of this event: a hash of log epoch and source, so a replay gives the same one.
+    pub event_id: String,
+    /// When the transaction took place; copied.
+    pub occurred_at: i64,
+    /// When it was taken in; copied.
+    pub received_at: i64,
+    /// Id of the transaction across systems, derived from customer_id and transaction_id.
+    pub trn_id: String,
+    /// The journal record this was derived from.
+    pub source: Source,
+    /// The whole transaction.
+    pub transaction: Transaction,
+    /// Probability-like risk, 0 to 1.
+    pub scoring: f64,
+    /// What to do with the transaction.
+    pub decision: Decision,
+    /// model or rules; default when neither could answer.
+    pub decision_source: DecisionSource,
+    /// Rules that hold, the largest contribution first.
+    pub reasons: Vec<Reason>,
+    /// Model id and hash; null where rules alone decided.
+    pub model: Option<String>,
+    /// Version of rules and thresholds that were in force.
+    pub configuration: String,
+    /// The customer's windows.
+    pub windows: Windows,
+    /// False when the transaction came later than the lateness, so that its windows cover only what is retained.
+    pub window_exact: bool,
+    /// Every feature value the score was computed from.
+    pub features: BTreeMap<String, f64>,
+}
