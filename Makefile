@@ -1,0 +1,42 @@
+# Two commands: `make up` and `make test`. What they do is in deploy/local; here is only the list.
+.DEFAULT_GOAL := help
+.PHONY: help up down reset status logs build parts test test-full
+
+millrace := $(or $(CARGO_TARGET_DIR),target)/release/millrace
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo "  PORT_BASE=20000 moves every port; MILLRACE_CACHE=DIR shares the fetched parts between clones"
+
+up: ## install what is missing, build, start everything, show the first analytics
+	@deploy/local/build up
+	@$(millrace) up
+
+down: built ## stop everything and keep the data
+	@$(millrace) down
+
+reset: built ## stop everything and delete the data
+	@$(millrace) reset --yes
+
+status: built ## what runs, on which ports, in which versions
+	@$(millrace) status
+
+logs: built ## follow the logs; S=kafka for one of them
+	@$(millrace) logs --follow $(S)
+
+build: ## build the binary
+	@deploy/local/build
+
+parts: ## fetch the broker, the registry and the ClickHouse engine into the cache
+	@deploy/local/bootstrap parts
+	@deploy/local/fetch-parts
+
+test: ## everything CI checks, on real services of its own
+	@deploy/local/test
+
+test-full: ## the same and the runs over whole data files
+	@deploy/local/test full
+
+.PHONY: built
+built:
+	@test -x $(millrace) || { echo "millrace: nothing is built yet: run \`make up\`" >&2; exit 3; }
