@@ -1,1 +1,13 @@
-//! Placeholder.
+//! Load for a gateway: files sent as they are, and receipts made up from a seed.
+//!
+//! - [`send`]: files to the gateway, every answer counted and kept.
+//! - [`read`]: files of JSON, NDJSON, XML and CSV to items, as a stream.
+//! - [`mapping`]: how the rows of a CSV file become transactions or receipts.
+//! - [`item`]: one transaction or receipt on its way.
+
+pub mod item;
+pub mod mapping;
+pub mod read;
+pub mod send;
+
+pub use send::{SendArgs, SendError, SendOptions, SendReport, send};
