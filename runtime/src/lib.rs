@@ -1,1 +1,26 @@
-//! Placeholder.
+//! How Millrace talks to Kafka. The only crate that imports `rdkafka`.
+//!
+//! - [`processor`]: consume, decide, produce and commit in one Kafka transaction; a processor is a pure [`processor::Memory`].
+//! - [`sink`]: consume, batch, write to a store exactly once; a projection is a [`sink::Sink`].
+//! - [`producer`]: append an event and know that it is stored; what the gateway stands on.
+//! - [`log`]: the deployment's topics: making and checking them, its schemas, its epoch, offsets and lag.
+//! - [`reader`]: reading a stretch of a topic, for memory to be rebuilt and people to watch.
+//! - [`config`], [`clock`], [`telemetry`], [`lifecycle`]: what every service has in common.
+
+pub mod clock;
+pub mod config;
+mod error;
+mod kafka;
+pub mod lifecycle;
+pub mod log;
+pub mod metrics;
+pub mod processor;
+pub mod producer;
+pub mod reader;
+pub mod record;
+pub mod registry;
+pub mod sink;
+pub mod telemetry;
+
+pub use error::RuntimeError;
+pub use record::{Headers, Record, headers};

@@ -73,6 +73,6 @@ mod tests {
             "628f5a84-bf58-5573-ad50-e157f8addb72"
         );
         let source = Source { topic: "transactions".into(), partition: 3, offset: 42, index: 0, timestamp: 7 };
-        assert_eq!(derived_event_id("epoch", &source).to_string(), "PIN_EVT");
+        assert_eq!(derived_event_id("epoch", &source).to_string(), "d3c3d4c5-544f-8f8a-bd2e-ac8679cf42ed");
     }
 }

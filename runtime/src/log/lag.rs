@@ -1,0 +1,77 @@
+//! Consumer lag: how far a group's committed offsets are behind the log.
+
+use super::Log;
+use crate::{RuntimeError, kafka};
+use millrace_schemas::Topic;
+use rdkafka::{
+    Offset, TopicPartitionList,
+    consumer::{BaseConsumer, Consumer as _},
+};
+use serde::Serialize;
+
+/// A group's lag on the topics it reads.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct GroupLag {
+    /// Consumer group.
+    pub group: String,
+    /// Each partition it reads.
+    pub partitions: Vec<PartitionLag>,
+}
+
+impl GroupLag {
+    /// Offsets that are not committed yet, over all partitions.
+    pub fn total(&self) -> i64 {
+        self.partitions.iter().map(|partition| partition.lag).sum()
+    }
+}
+
+/// A group's lag on one partition.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PartitionLag {
+    /// Topic with the deployment's prefix.
+    pub topic: String,
+    /// Partition.
+    pub partition: i32,
+    /// Next offset to be read; `None` when nothing was ever committed.
+    pub committed: Option<i64>,
+    /// Offset the next record will get, transactions that are open not counted.
+    pub end: i64,
+    /// Offsets between; markers of transactions count.
+    pub lag: i64,
+}
+
+impl Log {
+    /// Lag of a processor's or projection's group, by its name such as `scoring`, on topics.
+    pub async fn lag(&self, group: &str, topics: &[Topic]) -> Result<GroupLag, RuntimeError> {
+        let group = kafka::group_id(&self.kafka, group);
+        let names: Vec<(Topic, String)> = topics.iter().map(|topic| (*topic, self.topic_name(*topic))).collect();
+        let mut config = kafka::reader(&self.kafka, "lag");
+        config.set("group.id", &group);
+        self.blocking(move |_, timeout| {
+            let failed = |error| RuntimeError::kafka("asking for offsets", &error);
+            let member: BaseConsumer = config.create().map_err(failed)?;
+            let mut list = TopicPartitionList::new();
+            for (_, name) in &names {
+                let metadata = member.fetch_metadata(Some(name), timeout).map_err(failed)?;
+                let count = metadata.topics().first().map_or(0, |topic| topic.partitions().len() as i32);
+                (0..count).for_each(|partition| {
+                    list.add_partition(name, partition);
+                });
+            }
+            let committed = member.committed_offsets(list, timeout).map_err(failed)?;
+            let mut partitions = Vec::new();
+            for element in committed.elements() {
+                let (topic, partition) = (element.topic().to_owned(), element.partition());
+                let (low, end) = member.fetch_watermarks(&topic, partition, timeout).map_err(failed)?;
+                let committed = match element.offset() {
+                    Offset::Offset(offset) => Some(offset),
+                    _ => None,
+                };
+                let lag = (end - committed.unwrap_or(low)).max(0);
+                partitions.push(PartitionLag { topic, partition, committed, end, lag });
+            }
+            Ok(GroupLag { group, partitions })
+        })
+        .await
+    }
+}

@@ -1,0 +1,341 @@
+//! Writing what was decided: outputs and offsets in one Kafka transaction, on a thread of its own, so that deciding never waits.
+
+use super::decide::Output;
+use crate::{RuntimeError, config::KafkaConfig, kafka, metrics as names, reader};
+use millrace_schemas::Topic;
+use rdkafka::{
+    ClientContext, Message as _, Offset, TopicPartitionList,
+    consumer::ConsumerGroupMetadata,
+    error::{KafkaError, RDKafkaErrorCode},
+    message::DeliveryResult,
+    producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext},
+};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicI64, AtomicUsize, Ordering},
+        mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, TrySendError, channel, sync_channel},
+    },
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+
+/// Least time between two transactions: back to back they meet CONCURRENT_TRANSACTIONS, for which librdkafka waits longer.
+const BETWEEN_TRANSACTIONS: Duration = Duration::from_millis(20);
+/// Most records of one transaction.
+const RECORDS_MAX: usize = 10_000;
+/// Most decided records that wait for their transaction.
+const QUEUE_RECORDS: usize = 20_000;
+/// Most bytes of outputs that wait for their transaction.
+const QUEUE_BYTES: usize = 64 << 20;
+/// Longest a call of a transaction may take before the worker starts over.
+const CALL_TIMEOUT: Duration = Duration::from_secs(12);
+
+/// One input that was decided.
+pub(super) struct Decided {
+    pub(super) partition: i32,
+    pub(super) offset: i64,
+    /// Broker's time of the input, for the age of the oldest unfinished one.
+    pub(super) timestamp: i64,
+    pub(super) output: Option<Output>,
+}
+
+enum Work {
+    Decided(Decided),
+    /// Answered when all before it is committed.
+    Flush(Sender<()>),
+}
+
+/// The worker's side of the committer thread.
+pub(super) struct Committer {
+    queue: Option<SyncSender<Work>>,
+    thread: Option<JoinHandle<()>>,
+    shared: Arc<Shared>,
+}
+
+/// What both threads see.
+#[derive(Default)]
+struct Shared {
+    waiting_bytes: AtomicUsize,
+    /// Broker's time of the oldest input not committed; 0 when there is none.
+    oldest: AtomicI64,
+    commits: AtomicUsize,
+    failure: Mutex<Option<RuntimeError>>,
+}
+
+/// The group whose offsets are committed with the outputs.
+pub(super) type GroupMetadata = Arc<dyn Fn() -> Option<ConsumerGroupMetadata> + Send + Sync>;
+
+impl Committer {
+    /// Fences whoever wrote as this transactional id before, and begins to take work.
+    pub(super) fn start(
+        config: &KafkaConfig,
+        name: &str,
+        slot: u32,
+        input: Topic,
+        group: GroupMetadata,
+    ) -> Result<Self, RuntimeError> {
+        let shared = Arc::<Shared>::default();
+        let transactional_id = format!("{name}-{slot}");
+        let largest = 4 * config.max_message_bytes;
+        let producer: BaseProducer<Failures> = kafka::transactional_producer(config, &transactional_id, largest)
+            .create_with_context(Failures::default())
+            .map_err(|error| RuntimeError::Fatal(format!("kafka configuration: {error}")))?;
+        producer.init_transactions(CALL_TIMEOUT).map_err(|error| transaction_error("init_transactions", &error))?;
+        let (queue, work) = sync_channel(QUEUE_RECORDS);
+        let names = Topic::ALL.iter().map(|topic| (*topic, reader::topic_name(config, *topic))).collect();
+        let writer = Writer {
+            producer,
+            names,
+            input: reader::topic_name(config, input),
+            group,
+            label: name.to_owned(),
+            shared: Arc::clone(&shared),
+        };
+        let thread = std::thread::Builder::new()
+            .name(format!("{name}-committer"))
+            .spawn(move || writer.run(&work))
+            .map_err(|error| RuntimeError::Fatal(format!("starting a thread: {error}")))?;
+        Ok(Self { queue: Some(queue), thread: Some(thread), shared })
+    }
+
+    /// Hands over one decided input; waits while too much is waiting already. Fails as soon as the committer has.
+    pub(super) fn push(&self, mut decided: Decided) -> Result<(), RuntimeError> {
+        let bytes = decided.output.as_ref().map_or(0, |output| output.value.len() + output.key.len());
+        let timestamp = decided.timestamp;
+        loop {
+            self.check()?;
+            if self.shared.waiting_bytes.load(Ordering::Relaxed) < QUEUE_BYTES {
+                let Some(queue) = &self.queue else {
+                    return Err(RuntimeError::Transient("the committer has ended".into()));
+                };
+                match queue.try_send(Work::Decided(decided)) {
+                    Ok(()) => {
+                        self.shared.waiting_bytes.fetch_add(bytes, Ordering::Relaxed);
+                        let _ = self.shared.oldest.compare_exchange(
+                            0,
+                            timestamp.max(1),
+                            Ordering::Relaxed,
+                            Ordering::Relaxed,
+                        );
+                        return Ok(());
+                    }
+                    Err(TrySendError::Full(Work::Decided(back))) => decided = back,
+                    Err(_) => {
+                        self.check()?;
+                        return Err(RuntimeError::Transient("the committer has ended".into()));
+                    }
+                }
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// Waits until everything handed over is committed.
+    pub(super) fn flush(&self, deadline: Duration) -> Result<(), RuntimeError> {
+        self.check()?;
+        let (done, wait) = channel();
+        let sent = self.queue.as_ref().is_some_and(|queue| queue.send(Work::Flush(done)).is_ok());
+        if sent && wait.recv_timeout(deadline).is_ok() {
+            return Ok(());
+        }
+        self.check()?;
+        Err(RuntimeError::Transient(format!("what was decided is not committed after {} s", deadline.as_secs())))
+    }
+
+    /// The failure that ended the committer, if one did.
+    pub(super) fn check(&self) -> Result<(), RuntimeError> {
+        let failure = self.shared.failure.lock().unwrap_or_else(PoisonError::into_inner).take();
+        failure.map_or(Ok(()), Err)
+    }
+
+    /// Transactions committed so far; with [`Self::oldest`], what a watchdog looks at.
+    pub(super) fn commits(&self) -> usize {
+        self.shared.commits.load(Ordering::Relaxed)
+    }
+
+    /// Broker's time of the oldest input that waits, epoch milliseconds.
+    pub(super) fn oldest(&self) -> Option<i64> {
+        Some(self.shared.oldest.load(Ordering::Relaxed)).filter(|oldest| *oldest != 0)
+    }
+}
+
+impl Drop for Committer {
+    fn drop(&mut self) {
+        self.queue = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Notes deliveries that failed: the transaction cannot be committed then.
+#[derive(Default)]
+struct Failures(Mutex<Option<String>>);
+
+impl ClientContext for Failures {}
+
+impl ProducerContext for Failures {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+        if let Err((error, message)) = result {
+            let text = format!("writing to {}: {error}", message.topic());
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(text);
+        }
+    }
+}
+
+struct Writer {
+    producer: BaseProducer<Failures>,
+    names: BTreeMap<Topic, String>,
+    input: String,
+    group: GroupMetadata,
+    label: String,
+    shared: Arc<Shared>,
+}
+
+impl Writer {
+    fn run(self, work: &Receiver<Work>) {
+        if let Err(error) = self.commit_all(work) {
+            *self.shared.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+        }
+    }
+
+    fn commit_all(&self, work: &Receiver<Work>) -> Result<(), RuntimeError> {
+        let mut last_commit = Instant::now().checked_sub(BETWEEN_TRANSACTIONS).unwrap_or_else(Instant::now);
+        loop {
+            let first = match work.recv_timeout(Duration::from_millis(100)) {
+                Ok(first) => first,
+                Err(RecvTimeoutError::Timeout) => continue,
+                Err(RecvTimeoutError::Disconnected) => return Ok(()),
+            };
+            std::thread::sleep(BETWEEN_TRANSACTIONS.saturating_sub(last_commit.elapsed()));
+            let mut batch = Vec::new();
+            let mut flushes = Vec::new();
+            for work in std::iter::once(first).chain(work.try_iter().take(RECORDS_MAX)) {
+                match work {
+                    Work::Decided(decided) => batch.push(decided),
+                    Work::Flush(done) => flushes.push(done),
+                }
+            }
+            if !batch.is_empty() {
+                self.commit(&batch)?;
+                last_commit = Instant::now();
+            }
+            for done in flushes {
+                // Whoever asked may have given up.
+                let _ = done.send(());
+            }
+        }
+    }
+
+    /// One transaction. Any error ends the committer: the worker drops its memory and starts over from what is committed.
+    fn commit(&self, batch: &[Decided]) -> Result<(), RuntimeError> {
+        let began = Instant::now();
+        self.shared.oldest.store(batch[0].timestamp.max(1), Ordering::Relaxed);
+        let result = self.transaction(batch);
+        if let Err(error) = result {
+            // The next incarnation aborts it too, by its init_transactions.
+            let _ = self.producer.abort_transaction(CALL_TIMEOUT);
+            return Err(error);
+        }
+        let bytes =
+            batch.iter().filter_map(|decided| decided.output.as_ref()).map(|o| o.value.len() + o.key.len()).sum();
+        self.shared.waiting_bytes.fetch_sub(bytes, Ordering::Relaxed);
+        self.shared.oldest.store(0, Ordering::Relaxed);
+        self.shared.commits.fetch_add(1, Ordering::Relaxed);
+        let labels = [("processor", self.label.clone())];
+        names::count(names::PROCESSOR_COMMITS_TOTAL, &labels, 1);
+        names::seconds(names::PROCESSOR_COMMIT_SECONDS, &labels, began.elapsed());
+        Ok(())
+    }
+
+    fn transaction(&self, batch: &[Decided]) -> Result<(), RuntimeError> {
+        self.producer.begin_transaction().map_err(|error| transaction_error("begin_transaction", &error))?;
+        let mut next = BTreeMap::new();
+        for decided in batch {
+            if let Some(output) = &decided.output {
+                self.send(output)?;
+            }
+            next.insert(decided.partition, decided.offset + 1);
+        }
+        self.drain()?;
+        let mut offsets = TopicPartitionList::new();
+        for (partition, offset) in next {
+            let added = offsets.add_partition_offset(&self.input, partition, Offset::Offset(offset));
+            added.map_err(|error| RuntimeError::kafka("collecting offsets", &error))?;
+        }
+        let group =
+            (self.group)().ok_or_else(|| RuntimeError::Transient("the consumer has no group any more".into()))?;
+        retried("send_offsets_to_transaction", || {
+            self.producer.send_offsets_to_transaction(&offsets, &group, CALL_TIMEOUT)
+        })?;
+        retried("commit_transaction", || self.producer.commit_transaction(CALL_TIMEOUT))
+    }
+
+    fn send(&self, output: &Output) -> Result<(), RuntimeError> {
+        let until = Instant::now() + CALL_TIMEOUT;
+        let mut record = BaseRecord::<[u8], [u8]>::to(&self.names[&output.topic])
+            .partition(output.partition)
+            .key(&output.key)
+            .payload(&output.value)
+            .headers(output.headers.to_kafka());
+        loop {
+            match self.producer.send(record) {
+                Ok(()) => return Ok(()),
+                Err((error, back))
+                    if error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull) && Instant::now() < until =>
+                {
+                    self.producer.poll(Duration::from_millis(5));
+                    record = back;
+                }
+                Err((error, _)) => return Err(RuntimeError::kafka(&format!("writing to {}", output.topic), &error)),
+            }
+        }
+    }
+
+    /// Waits for all deliveries. `commit_transaction` would too, in steps of 100 ms.
+    fn drain(&self) -> Result<(), RuntimeError> {
+        let until = Instant::now() + CALL_TIMEOUT;
+        while self.producer.in_flight_count() > 0 {
+            self.producer.poll(Duration::from_millis(1));
+            if Instant::now() > until {
+                return Err(RuntimeError::Transient("the broker does not acknowledge outputs".into()));
+            }
+        }
+        let failed = self.producer.context().0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        failed.map_or(Ok(()), |reason| Err(RuntimeError::Transient(reason)))
+    }
+}
+
+/// Calls again what librdkafka says may be called again, until the deadline of one call has passed twice.
+fn retried(name: &str, call: impl Fn() -> Result<(), KafkaError>) -> Result<(), RuntimeError> {
+    let until = Instant::now() + 2 * CALL_TIMEOUT;
+    loop {
+        match call() {
+            Ok(()) => return Ok(()),
+            Err(KafkaError::Transaction(error)) if error.is_retriable() && Instant::now() < until => {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            Err(error) => return Err(transaction_error(name, &error)),
+        }
+    }
+}
+
+fn transaction_error(call: &str, error: &KafkaError) -> RuntimeError {
+    let fenced = matches!(
+        error.rdkafka_error_code(),
+        Some(
+            RDKafkaErrorCode::Fenced
+                | RDKafkaErrorCode::ProducerFenced
+                | RDKafkaErrorCode::InvalidProducerEpoch
+                | RDKafkaErrorCode::FencedInstanceId
+        )
+    );
+    if fenced {
+        return RuntimeError::Fatal(format!("{call}: another process runs in this slot and has taken over: {error}"));
+    }
+    RuntimeError::kafka(call, error)
+}

@@ -1,0 +1,364 @@
+//! A processor's loop: one thread polls and decides in offset order, and never waits for a transaction.
+
+use super::{
+    Processor,
+    committer::{Committer, Decided, GroupMetadata},
+    decide::{Decider, Partition, output},
+    restore::{Restore, Step},
+};
+use crate::{
+    Record, RuntimeError,
+    config::KafkaConfig,
+    kafka,
+    lifecycle::Shutdown,
+    log::Log,
+    metrics as names,
+    reader::{passes, topic_name},
+};
+use millrace_schemas::{Event, Topic, event::Derived, rules::Checked, rules::Rules, time::DAY_MS};
+use rdkafka::{
+    ClientContext, Offset, TopicPartitionList,
+    consumer::{BaseConsumer, Consumer as _, ConsumerContext, Rebalance},
+    error::KafkaError,
+    types::RDKafkaRespErr,
+};
+use serde::{Deserialize, Serialize};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+    time::{Duration, Instant},
+};
+use tokio::runtime::Handle;
+
+/// How long a restore may read before the other partitions get their turn.
+const RESTORE_SLICE: Duration = Duration::from_millis(100);
+/// How long a poll may wait.
+const POLL: Duration = Duration::from_millis(50);
+
+/// What a processor's process is told.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ProcessorConfig {
+    /// Number of this process among those of the same processor. A restart in the same slot is quick, and fences what was before.
+    pub slot: u32,
+    /// How long an id is remembered, in milliseconds of the broker's time; an id that comes again later is a new event.
+    pub dedup_horizon_ms: i64,
+    /// A worker that commits nothing for this long although it has work ends its process, for the supervisor to start it again.
+    pub stall_max_ms: u64,
+    /// How long a shutdown or rebalance waits for what is decided to be committed.
+    pub drain_timeout_ms: u64,
+}
+
+impl Default for ProcessorConfig {
+    fn default() -> Self {
+        Self { slot: 0, dedup_horizon_ms: DAY_MS, stall_max_ms: 60_000, drain_timeout_ms: 10_000 }
+    }
+}
+
+/// Runs a processor until the shutdown. Starts over, with growing pauses, after what passes; returns what does not.
+pub async fn run<P>(
+    processor: P,
+    log: Log,
+    rules: Rules,
+    config: ProcessorConfig,
+    shutdown: Shutdown,
+) -> Result<(), RuntimeError>
+where
+    P: Processor + Clone,
+    <P::Out as Derived>::From: Checked,
+{
+    crate::lifecycle::restarting(P::NAME, &shutdown, || {
+        let worker = Start {
+            processor: processor.clone(),
+            log: log.clone(),
+            rules,
+            config: config.clone(),
+            shutdown: shutdown.clone(),
+        };
+        worker.run_once()
+    })
+    .await
+}
+
+struct Start<P: Processor> {
+    processor: P,
+    log: Log,
+    rules: Rules,
+    config: ProcessorConfig,
+    shutdown: Shutdown,
+}
+
+impl<P: Processor> Start<P>
+where
+    <P::Out as Derived>::From: Checked,
+{
+    async fn run_once(self) -> Result<(), RuntimeError> {
+        self.log.check_topics().await?;
+        let input = <P::Out as Derived>::From::TOPIC;
+        let decider = Decider {
+            schemas: self.log.codec().await?,
+            runtime: Handle::current(),
+            rules: self.rules,
+            epoch: self.log.epoch().await?,
+            partitions: self.log.partitions(input).await?,
+            horizon_ms: self.config.dedup_horizon_ms,
+            processor: self.processor,
+        };
+        let (kafka, config, shutdown) = (self.log.kafka().clone(), self.config, self.shutdown);
+        let stall_max = Duration::from_millis(config.stall_max_ms);
+        let beat = crate::lifecycle::Heartbeat::default();
+        let beating = beat.clone();
+        let thread =
+            tokio::task::spawn_blocking(move || Worker::start(decider, kafka, config, input, beating)?.run(&shutdown));
+        beat.watch(thread, stall_max).await
+    }
+}
+
+/// Where a partition is.
+enum Phase<P: Processor> {
+    Restoring(Box<Restore<P>>),
+    Running(Partition<P>),
+}
+
+struct Worker<P: Processor> {
+    decider: Decider<P>,
+    kafka: KafkaConfig,
+    config: ProcessorConfig,
+    input: Topic,
+    consumer: Arc<BaseConsumer<Assignment>>,
+    committer: Arc<Committer>,
+    partitions: BTreeMap<i32, Phase<P>>,
+    beat: crate::lifecycle::Heartbeat,
+}
+
+impl<P: Processor> Worker<P>
+where
+    <P::Out as Derived>::From: Checked,
+{
+    fn start(
+        decider: Decider<P>,
+        kafka: KafkaConfig,
+        config: ProcessorConfig,
+        input: Topic,
+        beat: crate::lifecycle::Heartbeat,
+    ) -> Result<Self, RuntimeError> {
+        let assignment = Assignment { drain: Duration::from_millis(config.drain_timeout_ms), ..Assignment::default() };
+        let consumer: BaseConsumer<Assignment> = kafka::group_consumer(&kafka, P::NAME, config.slot)
+            .create_with_context(assignment)
+            .map_err(|error| RuntimeError::Fatal(format!("kafka configuration: {error}")))?;
+        let consumer = Arc::new(consumer);
+        let of_consumer = Arc::downgrade(&consumer);
+        let group: GroupMetadata = Arc::new(move || of_consumer.upgrade()?.group_metadata());
+        let committer = Arc::new(Committer::start(&kafka, P::NAME, config.slot, input, group)?);
+        let _ = consumer.context().committer.set(Arc::clone(&committer));
+        consumer
+            .subscribe(&[&topic_name(&kafka, input)])
+            .map_err(|error| RuntimeError::kafka("subscribing", &error))?;
+        tracing::info!(processor = P::NAME, slot = config.slot, topic = %input, "processor started");
+        Ok(Self { decider, kafka, config, input, consumer, committer, partitions: BTreeMap::new(), beat })
+    }
+
+    fn run(mut self, shutdown: &Shutdown) -> Result<(), RuntimeError> {
+        let mut last_look = Instant::now();
+        while !shutdown.is_cancelled() {
+            self.committer.check()?;
+            self.follow_assignment()?;
+            self.restore()?;
+            self.poll()?;
+            if last_look.elapsed() > Duration::from_secs(1) {
+                last_look = Instant::now();
+                self.report();
+            }
+        }
+        tracing::info!(processor = P::NAME, "draining");
+        self.committer.flush(Duration::from_millis(self.config.drain_timeout_ms))
+    }
+
+    /// Takes over what the last rebalance gave and forgets what it took.
+    fn follow_assignment(&mut self) -> Result<(), RuntimeError> {
+        for change in self.consumer.context().take() {
+            match change {
+                Change::Assigned(partitions) => {
+                    for partition in partitions {
+                        let restore = Restore::begin(&self.decider, &self.kafka, partition)?;
+                        self.partitions.insert(partition, Phase::Restoring(Box::new(restore)));
+                    }
+                }
+                Change::Revoked => self.partitions.clear(),
+                Change::Failed(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives each partition whose memory is being rebuilt a slice of time; what is finished is polled from now on.
+    fn restore(&mut self) -> Result<(), RuntimeError> {
+        let restoring: Vec<i32> = self
+            .partitions
+            .iter()
+            .filter(|(_, phase)| matches!(phase, Phase::Restoring(_)))
+            .map(|(number, _)| *number)
+            .collect();
+        for number in restoring {
+            let Some(Phase::Restoring(restore)) = self.partitions.remove(&number) else { continue };
+            let phase = match restore.step(&self.decider, RESTORE_SLICE)? {
+                Step::More(restore) => Phase::Restoring(restore),
+                Step::Finished { partition, outputs, took } => {
+                    tracing::info!(
+                        processor = P::NAME,
+                        partition = number,
+                        outputs,
+                        took_ms = took.as_millis() as u64,
+                        "memory rebuilt"
+                    );
+                    self.consumer
+                        .resume(&self.list(number))
+                        .map_err(|error| RuntimeError::kafka("resuming", &error))?;
+                    Phase::Running(partition)
+                }
+            };
+            self.partitions.insert(number, phase);
+            self.beat.beat();
+        }
+        Ok(())
+    }
+
+    fn poll(&mut self) -> Result<(), RuntimeError> {
+        let restoring = self.partitions.values().any(|phase| matches!(phase, Phase::Restoring(_)));
+        let wait = if restoring { Duration::ZERO } else { POLL };
+        let consumer = Arc::clone(&self.consumer);
+        match consumer.poll(wait) {
+            None => Ok(()),
+            Some(Ok(message)) => self.decide(&Record::copy(self.input, &message)),
+            Some(Err(error)) if passes(&error) => {
+                tracing::debug!(processor = P::NAME, error = %error, "polling meets a passing error");
+                Ok(())
+            }
+            Some(Err(error)) => Err(poll_error(&error)),
+        }
+    }
+
+    fn decide(&mut self, record: &Record) -> Result<(), RuntimeError> {
+        let Some(Phase::Running(partition)) = self.partitions.get_mut(&record.partition) else {
+            return Err(RuntimeError::Transient(format!(
+                "a record of partition {}, which is not assigned",
+                record.partition
+            )));
+        };
+        let outcome = self.decider.decide(partition, record)?;
+        names::count(
+            names::PROCESSOR_RECORDS_TOTAL,
+            &[("processor", P::NAME.into()), ("outcome", outcome.name().into())],
+            1,
+        );
+        let output = output(self.decider.schemas.codec(), record, &outcome)?;
+        self.committer.push(Decided {
+            partition: record.partition,
+            offset: record.offset,
+            timestamp: record.timestamp,
+            output,
+        })
+    }
+
+    /// Beats when there is nothing to do or something was done, and publishes the age of the oldest unfinished record.
+    fn report(&self) {
+        let oldest = self.committer.oldest();
+        self.beat.progress(self.committer.commits(), oldest.is_some());
+        crate::lifecycle::report_oldest(P::NAME, oldest);
+    }
+
+    fn list(&self, partition: i32) -> TopicPartitionList {
+        let mut list = TopicPartitionList::new();
+        list.add_partition(&topic_name(&self.kafka, self.input), partition);
+        list
+    }
+}
+
+fn poll_error(error: &KafkaError) -> RuntimeError {
+    use rdkafka::error::RDKafkaErrorCode as Code;
+    match error.rdkafka_error_code() {
+        Some(Code::FencedInstanceId | Code::Fatal) => {
+            RuntimeError::Fatal(format!("another process runs in this slot and has taken over: {error}"))
+        }
+        Some(Code::AutoOffsetReset | Code::OffsetOutOfRange) => RuntimeError::Fatal(format!(
+            "the committed offset is not in the log any more: {error}; records were deleted or the topic was made anew"
+        )),
+        _ => RuntimeError::kafka("polling", error),
+    }
+}
+
+enum Change {
+    Assigned(Vec<i32>),
+    Revoked,
+    Failed(RuntimeError),
+}
+
+/// Serves rebalances inside `poll`: begins new partitions paused and at an explicit offset, and gives none away before what was
+/// decided of it is committed.
+#[derive(Default)]
+struct Assignment {
+    committer: OnceLock<Arc<Committer>>,
+    drain: Duration,
+    changes: Mutex<Vec<Change>>,
+}
+
+impl Assignment {
+    fn take(&self) -> Vec<Change> {
+        std::mem::take(&mut self.changes.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn note(&self, change: Change) {
+        self.changes.lock().unwrap_or_else(PoisonError::into_inner).push(change);
+    }
+
+    fn assign(consumer: &BaseConsumer<Self>, list: &TopicPartitionList) -> Result<Vec<i32>, KafkaError> {
+        let positions = starting_positions(consumer, list)?;
+        consumer.assign(&positions)?;
+        consumer.pause(&positions)?;
+        Ok(positions.elements().iter().map(rdkafka::topic_partition_list::TopicPartitionListElem::partition).collect())
+    }
+}
+
+/// Committed offsets; the beginning where nothing was ever committed, since a group that has begun never resets.
+pub(crate) fn starting_positions<C: ConsumerContext>(
+    consumer: &BaseConsumer<C>,
+    list: &TopicPartitionList,
+) -> Result<TopicPartitionList, KafkaError> {
+    let mut positions = consumer.committed_offsets(list.clone(), Duration::from_secs(10))?;
+    let unset: Vec<(String, i32)> = positions
+        .elements()
+        .iter()
+        .filter(|element| !matches!(element.offset(), Offset::Offset(_)))
+        .map(|element| (element.topic().to_owned(), element.partition()))
+        .collect();
+    for (topic, partition) in unset {
+        positions.set_partition_offset(&topic, partition, Offset::Beginning)?;
+    }
+    Ok(positions)
+}
+
+impl ClientContext for Assignment {}
+
+impl ConsumerContext for Assignment {
+    fn rebalance(&self, consumer: &BaseConsumer<Self>, error: RDKafkaRespErr, list: &mut TopicPartitionList) {
+        if error == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
+            match Self::assign(consumer, list) {
+                Ok(partitions) => self.note(Change::Assigned(partitions)),
+                Err(error) => self.note(Change::Failed(RuntimeError::kafka("taking over partitions", &error))),
+            }
+            return;
+        }
+        if !consumer.assignment_lost()
+            && let Some(committer) = self.committer.get()
+            && let Err(error) = committer.flush(self.drain)
+        {
+            self.note(Change::Failed(error));
+        }
+        self.note(Change::Revoked);
+        if let Err(error) = consumer.unassign() {
+            self.note(Change::Failed(RuntimeError::kafka("giving partitions away", &error)));
+        }
+    }
+
+    fn pre_rebalance(&self, _: &BaseConsumer<Self>, _: &Rebalance<'_>) {}
+}

@@ -1,0 +1,117 @@
+//! Reading a stretch of a topic's partition, without a group.
+
+use crate::{Record, RuntimeError, config::KafkaConfig, kafka};
+use millrace_schemas::Topic;
+use rdkafka::{
+    Offset, TopicPartitionList,
+    consumer::{BaseConsumer, Consumer as _},
+    error::{KafkaError, RDKafkaErrorCode},
+};
+use std::time::{Duration, Instant};
+
+/// What a read gives.
+#[derive(Debug)]
+pub enum Read {
+    /// The next committed record of one of the partitions.
+    Record(Box<Record>),
+    /// Everything committed so far of this partition was read; more may come.
+    End(i32),
+    /// Nothing within the time given.
+    Idle,
+}
+
+/// Where to begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum From {
+    /// The first record there is.
+    Beginning,
+    /// This offset.
+    Offset(i64),
+    /// Only what comes from now on.
+    End,
+}
+
+/// Reads partitions of one topic, committed records only.
+pub struct Reader {
+    topic: Topic,
+    consumer: BaseConsumer,
+}
+
+impl Reader {
+    /// Begins reading partitions.
+    pub fn new(config: &KafkaConfig, topic: Topic, partitions: &[i32], from: From) -> Result<Self, RuntimeError> {
+        let name = topic_name(config, topic);
+        let consumer: BaseConsumer =
+            kafka::reader(config, "reader").create().map_err(|error| RuntimeError::kafka("making a reader", &error))?;
+        let mut list = TopicPartitionList::new();
+        for partition in partitions {
+            let offset = match from {
+                From::Beginning => Offset::Beginning,
+                From::Offset(offset) => Offset::Offset(offset),
+                From::End => Offset::End,
+            };
+            list.add_partition_offset(&name, *partition, offset)
+                .map_err(|error| RuntimeError::kafka(&format!("reading {name}"), &error))?;
+        }
+        consumer.assign(&list).map_err(|error| RuntimeError::kafka(&format!("reading {name}"), &error))?;
+        Ok(Self { topic, consumer })
+    }
+
+    /// The next thing, waiting at most `timeout`.
+    pub fn next(&mut self, timeout: Duration) -> Result<Read, RuntimeError> {
+        match self.consumer.poll(timeout) {
+            None => Ok(Read::Idle),
+            Some(Ok(message)) => Ok(Read::Record(Box::new(Record::copy(self.topic, &message)))),
+            Some(Err(KafkaError::PartitionEOF(partition))) => Ok(Read::End(partition)),
+            Some(Err(error)) if passes(&error) => {
+                tracing::debug!(topic = %self.topic, error = %error, "reading meets a passing error");
+                Ok(Read::Idle)
+            }
+            Some(Err(error)) => Err(RuntimeError::kafka(&format!("reading {}", self.topic), &error)),
+        }
+    }
+
+    /// Everything committed up to the moment it is read to, of all partitions, in order per partition.
+    pub fn read_to_end(&mut self, partitions: usize, deadline: Duration) -> Result<Vec<Record>, RuntimeError> {
+        let until = Instant::now() + deadline;
+        let (mut records, mut ended) = (Vec::new(), std::collections::BTreeSet::new());
+        while ended.len() < partitions {
+            match self.next(Duration::from_millis(100))? {
+                Read::Record(record) => records.push(*record),
+                Read::End(partition) => {
+                    ended.insert(partition);
+                }
+                Read::Idle if Instant::now() > until => {
+                    let message = format!("reading {} took longer than {} ms", self.topic, deadline.as_millis());
+                    return Err(RuntimeError::Transient(message));
+                }
+                Read::Idle => {}
+            }
+        }
+        Ok(records)
+    }
+}
+
+/// A topic's name in this deployment.
+pub fn topic_name(config: &KafkaConfig, topic: Topic) -> String {
+    format!("{}{}", config.topic_prefix, topic.name())
+}
+
+/// Errors that librdkafka reports and gets over by itself.
+pub(crate) fn passes(error: &KafkaError) -> bool {
+    matches!(
+        error.rdkafka_error_code(),
+        Some(
+            RDKafkaErrorCode::BrokerTransportFailure
+                | RDKafkaErrorCode::AllBrokersDown
+                | RDKafkaErrorCode::OperationTimedOut
+                | RDKafkaErrorCode::RequestTimedOut
+                | RDKafkaErrorCode::NotCoordinator
+                | RDKafkaErrorCode::CoordinatorNotAvailable
+                | RDKafkaErrorCode::CoordinatorLoadInProgress
+                | RDKafkaErrorCode::LeaderNotAvailable
+                | RDKafkaErrorCode::NotLeaderForPartition
+                | RDKafkaErrorCode::Resolve
+        )
+    )
+}

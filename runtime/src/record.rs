@@ -1,0 +1,114 @@
+//! A record as it stands in the log.
+
+use bytes::Bytes;
+use millrace_schemas::{Topic, event::Source};
+use rdkafka::message::{BorrowedMessage, Header, Headers as _, Message as _, OwnedHeaders};
+
+/// Names of the headers that Millrace sets.
+pub mod headers {
+    /// Id of the HTTP request that brought the event.
+    pub const REQUEST_ID: &str = "request-id";
+    /// W3C trace context.
+    pub const TRACEPARENT: &str = "traceparent";
+    /// Address of the client that sent it.
+    pub const CLIENT: &str = "client";
+    /// Format it came in: json, ndjson or xml.
+    pub const FORMAT: &str = "format";
+}
+
+/// Headers in their order; a name may stand twice.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Headers(Vec<(String, Vec<u8>)>);
+
+impl Headers {
+    /// No headers.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// With one more at the end.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl Into<Vec<u8>>) -> Self {
+        self.0.push((name.to_owned(), value.into()));
+        self
+    }
+
+    /// The last value of a name, as Kafka's clients read it.
+    pub fn get(&self, name: &str) -> Option<&[u8]> {
+        self.0.iter().rev().find(|(n, _)| n == name).map(|(_, value)| value.as_slice())
+    }
+
+    /// The last value of a name, where it is text.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.get(name).and_then(|value| std::str::from_utf8(value).ok())
+    }
+
+    /// All, in their order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_slice()))
+    }
+
+    /// The headers that say where an event came from, which events derived from it carry on.
+    pub fn provenance(&self) -> Self {
+        let carried = [headers::REQUEST_ID, headers::TRACEPARENT];
+        carried.iter().filter_map(|name| Some((*name, self.get(name)?))).fold(Self::new(), |all, (n, v)| all.with(n, v))
+    }
+
+    pub(crate) fn to_kafka(&self) -> OwnedHeaders {
+        let empty = OwnedHeaders::new_with_capacity(self.0.len());
+        self.0.iter().fold(empty, |all, (name, value)| all.insert(Header { key: name, value: Some(value) }))
+    }
+}
+
+/// A record of a topic, copied out of the client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// Topic, without the deployment's prefix.
+    pub topic: Topic,
+    /// Partition.
+    pub partition: i32,
+    /// Offset in the partition.
+    pub offset: i64,
+    /// Epoch milliseconds: the broker's append time or the producer's, as the catalogue says of the topic.
+    pub timestamp: i64,
+    /// Key.
+    pub key: Option<Bytes>,
+    /// Value; `None` is a tombstone.
+    pub value: Option<Bytes>,
+    /// Headers.
+    pub headers: Headers,
+}
+
+impl Record {
+    pub(crate) fn copy(topic: Topic, message: &BorrowedMessage<'_>) -> Self {
+        let headers = message.headers().map_or_else(Headers::new, |headers| {
+            headers.iter().fold(Headers::new(), |all, header| all.with(header.key, header.value.unwrap_or_default()))
+        });
+        Self {
+            topic,
+            partition: message.partition(),
+            offset: message.offset(),
+            timestamp: message.timestamp().to_millis().unwrap_or(0),
+            key: message.key().map(Bytes::copy_from_slice),
+            value: message.payload().map(Bytes::copy_from_slice),
+            headers,
+        }
+    }
+
+    /// This record as the source of what is derived from it, the first of its events.
+    pub fn source(&self) -> Source {
+        Source {
+            topic: self.topic.name().to_owned(),
+            partition: self.partition,
+            offset: self.offset,
+            index: 0,
+            timestamp: self.timestamp,
+        }
+    }
+
+    /// Bytes it takes in memory, about.
+    pub fn size(&self) -> usize {
+        let headers: usize = self.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+        self.key.as_ref().map_or(0, Bytes::len) + self.value.as_ref().map_or(0, Bytes::len) + headers + 64
+    }
+}

@@ -1,0 +1,170 @@
+//! One partition of a sink: what was read and not written yet. Pure, but for the handle of the write under way.
+
+use super::{
+    Batch,
+    intent::{Intent, Marker},
+};
+use crate::{Record, RuntimeError};
+use millrace_schemas::Topic;
+use std::time::{Duration, Instant};
+use tokio::task::JoinHandle;
+
+/// When a batch is ready.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    pub(super) records: usize,
+    pub(super) bytes: usize,
+    pub(super) age: Duration,
+}
+
+/// Where a partition begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Start {
+    stored: Option<i64>,
+    intent: Option<Intent>,
+}
+
+impl Start {
+    /// Compares what the group says with what the store has. They must agree, or a row would be lost or doubled.
+    pub(super) fn check(
+        epoch: &str,
+        committed: Option<i64>,
+        metadata: &str,
+        in_store: Option<i64>,
+    ) -> Result<Self, String> {
+        let Some(committed) = committed else {
+            return match in_store {
+                None => Ok(Self { stored: None, intent: None }),
+                Some(offset) => Err(format!(
+                    "the store has rows up to offset {offset} but the consumer group has no offset; drop the store's tables, or \
+                     restore the group's offsets"
+                )),
+            };
+        };
+        let marker = Marker::parse(metadata).ok_or_else(|| {
+            format!(
+                "the committed offset {committed} has no marker of a projector beside it; it was set by other means"
+            )
+        })?;
+        if marker.epoch != epoch {
+            return Err(format!(
+                "the store was filled from another log ({}) than this one ({epoch}); rebuild it",
+                marker.epoch
+            ));
+        }
+        let stored_or_intended = match marker.intent {
+            None => in_store == marker.stored,
+            Some(intent) => {
+                in_store == marker.stored || in_store == Some(intent.last) || in_store.is_some_and(|o| o < intent.last)
+            }
+        };
+        if !stored_or_intended {
+            let (store, group) = (shown(in_store), shown(marker.stored));
+            return Err(format!(
+                "the store's last offset is {store} but the consumer group says {group}; rebuild the projection"
+            ));
+        }
+        Ok(Self { stored: marker.stored, intent: marker.intent })
+    }
+}
+
+fn shown(offset: Option<i64>) -> String {
+    offset.map_or_else(|| "none".to_owned(), |offset| offset.to_string())
+}
+
+/// What was read of a partition and is not in the store.
+pub(super) struct Partition {
+    pending: Vec<Record>,
+    bytes: usize,
+    since: Option<Instant>,
+    /// A batch that an earlier process was writing: it must be written again exactly.
+    unresolved: Option<Intent>,
+    /// Highest offset the store has.
+    pub(super) stored: Option<i64>,
+    /// The write under way; gives the highest offset stored.
+    pub(super) writing: Option<JoinHandle<Result<Option<i64>, RuntimeError>>>,
+    writing_since: Option<i64>,
+    /// Whether its fetching is paused because too much is pending.
+    pub(super) paused: bool,
+}
+
+impl Partition {
+    pub(super) fn new(start: Start) -> Self {
+        Self {
+            pending: Vec::new(),
+            bytes: 0,
+            since: None,
+            unresolved: start.intent,
+            stored: start.stored,
+            writing: None,
+            writing_since: None,
+            paused: false,
+        }
+    }
+
+    /// Adds the next record.
+    pub(super) fn take(&mut self, record: Record) -> Result<(), String> {
+        if let Some(last) = self.pending.last().map(|record| record.offset).or(self.stored)
+            && record.offset <= last
+        {
+            return Err(format!("offset {} comes after {last}", record.offset));
+        }
+        self.bytes += record.size();
+        self.since.get_or_insert_with(Instant::now);
+        self.pending.push(record);
+        Ok(())
+    }
+
+    /// Whether no more should be fetched.
+    pub(super) fn is_full(&self, limits: &Limits) -> bool {
+        self.unresolved.is_none() && (self.pending.len() >= 2 * limits.records || self.bytes >= 2 * limits.bytes)
+    }
+
+    /// Whether fetching should not begin again yet.
+    pub(super) fn is_half_full(&self, limits: &Limits) -> bool {
+        self.pending.len() >= limits.records || self.bytes >= limits.bytes
+    }
+
+    /// The next batch, when it is ready: the one an earlier process left unresolved first, with exactly its records.
+    pub(super) fn batch(&mut self, (topic, partition): (Topic, i32), epoch: &str, limits: &Limits) -> Option<Batch> {
+        let count = match self.unresolved {
+            Some(intent) => {
+                self.pending.last().filter(|record| record.offset >= intent.last)?;
+                self.pending.partition_point(|record| record.offset <= intent.last)
+            }
+            None => self.ready(limits)?,
+        };
+        let rest = self.pending.split_off(count);
+        let records = std::mem::replace(&mut self.pending, rest);
+        self.bytes = self.pending.iter().map(Record::size).sum();
+        self.since = (!self.pending.is_empty()).then(Instant::now);
+        let (first, last) = (records.first()?.offset, records.last()?.offset);
+        self.writing_since = records.first().map(|record| record.timestamp);
+        Some(Batch { topic, partition, epoch: epoch.to_owned(), first, last, records })
+    }
+
+    /// How many records make a batch now.
+    fn ready(&self, limits: &Limits) -> Option<usize> {
+        let old_enough = self.since.is_some_and(|since| since.elapsed() >= limits.age);
+        if !(old_enough || self.pending.len() >= limits.records || self.bytes >= limits.bytes) {
+            return None;
+        }
+        let mut bytes = 0;
+        let within = self.pending.iter().take(limits.records).take_while(|record| {
+            bytes += record.size();
+            bytes <= limits.bytes
+        });
+        Some(within.count().max(1)).filter(|_| !self.pending.is_empty())
+    }
+
+    /// The intent that the first batch has to match, once.
+    pub(super) fn resolve(&mut self) -> Option<Intent> {
+        self.unresolved.take()
+    }
+
+    /// Timestamp of the oldest record that is not in the store.
+    pub(super) fn oldest(&self) -> Option<i64> {
+        let writing = self.writing.as_ref().and(self.writing_since);
+        writing.or_else(|| self.pending.first().map(|record| record.timestamp))
+    }
+}

@@ -1,0 +1,346 @@
+//! A sink's loop: polls on one thread, writes batches of each partition one after another on async tasks.
+
+use super::{
+    Sink,
+    partition::{Limits, Partition, Start},
+    write::Writer,
+};
+use crate::{
+    Record, RuntimeError,
+    config::KafkaConfig,
+    kafka,
+    lifecycle::{Heartbeat, Shutdown},
+    log::Log,
+    processor::starting_positions,
+    producer::EventProducer,
+    reader::{passes, topic_name},
+};
+use millrace_schemas::Topic;
+use rdkafka::{
+    ClientContext, Offset, TopicPartitionList,
+    consumer::{BaseConsumer, Consumer as _, ConsumerContext, Rebalance},
+    error::KafkaError,
+    message::Message as _,
+    types::RDKafkaRespErr,
+};
+use serde::{Deserialize, Serialize};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+use tokio::runtime::Handle;
+
+/// How long a poll may wait; also how late a batch may be noticed to be old enough.
+const POLL: Duration = Duration::from_millis(20);
+
+/// What a sink's process is told.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SinkConfig {
+    /// Number of this process among those of the same projection.
+    pub slot: u32,
+    /// A batch is written when it has this many records,
+    pub batch_records_max: usize,
+    /// or this many bytes,
+    pub batch_bytes_max: usize,
+    /// or its first record has waited this long.
+    pub batch_age_max_ms: u64,
+    /// Batches written at the same time, over all partitions.
+    pub writes_max: usize,
+    /// How long one batch is tried again before the worker starts over.
+    pub retry_timeout_ms: u64,
+    /// A worker that finishes nothing for this long although it has work ends its process.
+    pub stall_max_ms: u64,
+    /// How long a shutdown or rebalance waits for writes under way.
+    pub drain_timeout_ms: u64,
+}
+
+impl Default for SinkConfig {
+    fn default() -> Self {
+        Self {
+            slot: 0,
+            batch_records_max: 50_000,
+            batch_bytes_max: 32 << 20,
+            batch_age_max_ms: 300,
+            writes_max: 2,
+            retry_timeout_ms: 60_000,
+            stall_max_ms: 120_000,
+            drain_timeout_ms: 10_000,
+        }
+    }
+}
+
+/// Runs a sink until the shutdown. Starts over, with growing pauses, after what passes; returns what does not.
+pub async fn run<S: Sink>(sink: Arc<S>, log: Log, config: SinkConfig, shutdown: Shutdown) -> Result<(), RuntimeError> {
+    crate::lifecycle::restarting(S::NAME, &shutdown, || {
+        run_once(Arc::clone(&sink), log.clone(), config.clone(), shutdown.clone())
+    })
+    .await
+}
+
+async fn run_once<S: Sink>(sink: Arc<S>, log: Log, config: SinkConfig, shutdown: Shutdown) -> Result<(), RuntimeError> {
+    log.check_topics().await?;
+    let epoch = log.epoch().await?;
+    let dead_letters = EventProducer::connect(&log, S::NAME).await?;
+    let beat = Heartbeat::default();
+    let (kafka, beating, stall_max) = (log.kafka().clone(), beat.clone(), Duration::from_millis(config.stall_max_ms));
+    let runtime = Handle::current();
+    let thread = tokio::task::spawn_blocking(move || {
+        Worker::start(sink, &kafka, config, epoch, dead_letters, runtime, beating)?.run(&shutdown)
+    });
+    beat.watch(thread, stall_max).await
+}
+
+type Key = (Topic, i32);
+
+struct Worker<S: Sink> {
+    consumer: Arc<BaseConsumer<Assignment>>,
+    topics: BTreeMap<String, Topic>,
+    partitions: BTreeMap<Key, Partition>,
+    writer: Arc<Writer<S>>,
+    limits: Limits,
+    config: SinkConfig,
+    epoch: String,
+    runtime: Handle,
+    beat: Heartbeat,
+    written: usize,
+}
+
+impl<S: Sink> Worker<S> {
+    fn start(
+        sink: Arc<S>,
+        kafka: &KafkaConfig,
+        config: SinkConfig,
+        epoch: String,
+        dead_letters: EventProducer,
+        runtime: Handle,
+        beat: Heartbeat,
+    ) -> Result<Self, RuntimeError> {
+        let consumer: BaseConsumer<Assignment> = kafka::group_consumer(kafka, S::NAME, config.slot)
+            .create_with_context(Assignment::default())
+            .map_err(|error| RuntimeError::Fatal(format!("kafka configuration: {error}")))?;
+        let consumer = Arc::new(consumer);
+        let topics: BTreeMap<String, Topic> =
+            sink.topics().into_iter().map(|topic| (topic_name(kafka, topic), topic)).collect();
+        let names: Vec<&str> = topics.keys().map(String::as_str).collect();
+        consumer.subscribe(&names).map_err(|error| RuntimeError::kafka("subscribing", &error))?;
+        let limits = Limits {
+            records: config.batch_records_max,
+            bytes: config.batch_bytes_max,
+            age: Duration::from_millis(config.batch_age_max_ms),
+        };
+        let writer = Arc::new(Writer::new(sink, Arc::clone(&consumer), dead_letters, epoch.clone(), &config, kafka));
+        tracing::info!(sink = S::NAME, slot = config.slot, "projector started");
+        Ok(Self {
+            consumer,
+            topics,
+            partitions: BTreeMap::new(),
+            writer,
+            limits,
+            config,
+            epoch,
+            runtime,
+            beat,
+            written: 0,
+        })
+    }
+
+    fn run(mut self, shutdown: &Shutdown) -> Result<(), RuntimeError> {
+        let mut last_look = Instant::now();
+        while !shutdown.is_cancelled() {
+            self.follow_assignment()?;
+            self.poll()?;
+            self.finish_writes()?;
+            self.begin_writes();
+            if last_look.elapsed() > Duration::from_secs(1) {
+                last_look = Instant::now();
+                self.report();
+            }
+        }
+        tracing::info!(sink = S::NAME, "draining");
+        self.drain()
+    }
+
+    fn follow_assignment(&mut self) -> Result<(), RuntimeError> {
+        for change in self.consumer.context().take() {
+            match change {
+                Change::Assigned(starts) => {
+                    for (name, number, offset, metadata) in starts {
+                        let Some(topic) = self.topics.get(&name).copied() else { continue };
+                        let stored = self.runtime.block_on(self.writer.position(topic, number))?;
+                        let start = Start::check(&self.epoch, offset, &metadata, stored)
+                            .map_err(|reason| RuntimeError::Fatal(format!("{name} partition {number}: {reason}")))?;
+                        self.partitions.insert((topic, number), Partition::new(start));
+                        self.consumer
+                            .resume(&list(&name, number))
+                            .map_err(|error| RuntimeError::kafka("resuming", &error))?;
+                        self.beat.beat();
+                    }
+                }
+                Change::Revoked => {
+                    self.drain()?;
+                    self.partitions.clear();
+                }
+                Change::Failed(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes what the client has fetched, up to a batch.
+    fn poll(&mut self) -> Result<(), RuntimeError> {
+        let consumer = Arc::clone(&self.consumer);
+        let mut wait = POLL;
+        for _ in 0..self.limits.records {
+            match consumer.poll(wait) {
+                None => break,
+                Some(Ok(message)) => {
+                    let Some(topic) = self.topics.get(message.topic()).copied() else { continue };
+                    self.take(Record::copy(topic, &message), message.topic())?;
+                }
+                Some(Err(error)) if passes(&error) => {
+                    tracing::debug!(sink = S::NAME, error = %error, "polling meets a passing error");
+                    break;
+                }
+                Some(Err(error)) => return Err(RuntimeError::kafka("polling", &error)),
+            }
+            wait = Duration::ZERO;
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, record: Record, name: &str) -> Result<(), RuntimeError> {
+        let key = (record.topic, record.partition);
+        let Some(partition) = self.partitions.get_mut(&key) else {
+            return Err(RuntimeError::Transient(format!(
+                "a record of {name} partition {}, which is not assigned",
+                key.1
+            )));
+        };
+        partition
+            .take(record)
+            .map_err(|reason| RuntimeError::Fatal(format!("{name} partition {}: {reason}", key.1)))?;
+        if partition.is_full(&self.limits) && !partition.paused {
+            self.consumer.pause(&list(name, key.1)).map_err(|error| RuntimeError::kafka("pausing", &error))?;
+            partition.paused = true;
+        }
+        Ok(())
+    }
+
+    /// Settles writes that have ended.
+    fn finish_writes(&mut self) -> Result<(), RuntimeError> {
+        for (key, partition) in &mut self.partitions {
+            let Some(write) = partition.writing.take_if(|write| write.is_finished()) else { continue };
+            let ended = self
+                .runtime
+                .block_on(write)
+                .unwrap_or_else(|error| Err(RuntimeError::Fatal(format!("a write panicked: {error}"))));
+            partition.stored = ended?;
+            self.written += 1;
+            if partition.paused && !partition.is_half_full(&self.limits) {
+                let name = self.topics.iter().find(|(_, topic)| **topic == key.0).map_or("", |(name, _)| name);
+                self.consumer.resume(&list(name, key.1)).map_err(|error| RuntimeError::kafka("resuming", &error))?;
+                partition.paused = false;
+            }
+        }
+        Ok(())
+    }
+
+    /// Begins a write for every partition that has a batch ready and none under way.
+    fn begin_writes(&mut self) {
+        for (key, partition) in &mut self.partitions {
+            if partition.writing.is_some() {
+                continue;
+            }
+            if let Some(batch) = partition.batch(*key, &self.epoch, &self.limits) {
+                let writer = Arc::clone(&self.writer);
+                let (stored, unresolved) = (partition.stored, partition.resolve());
+                partition.writing =
+                    Some(self.runtime.spawn(async move { writer.write(batch, stored, unresolved).await }));
+            }
+        }
+    }
+
+    /// Waits for the writes under way; what is only collected is read again by whoever comes next.
+    fn drain(&mut self) -> Result<(), RuntimeError> {
+        let until = Instant::now() + Duration::from_millis(self.config.drain_timeout_ms);
+        while self.partitions.values().any(|partition| partition.writing.is_some()) {
+            self.finish_writes()?;
+            if Instant::now() > until {
+                return Err(RuntimeError::Transient("writes under way did not end in time".into()));
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Ok(())
+    }
+
+    fn report(&self) {
+        let oldest = self.partitions.values().filter_map(Partition::oldest).min();
+        self.beat.progress(self.written, oldest.is_some());
+        crate::lifecycle::report_oldest(S::NAME, oldest);
+    }
+}
+
+pub(super) fn list(topic: &str, partition: i32) -> TopicPartitionList {
+    let mut list = TopicPartitionList::new();
+    list.add_partition(topic, partition);
+    list
+}
+
+enum Change {
+    /// Topic, partition, committed offset (`None`: never) and its metadata.
+    Assigned(Vec<(String, i32, Option<i64>, String)>),
+    Revoked,
+    Failed(RuntimeError),
+}
+
+/// Serves rebalances inside `poll`: begins new partitions paused, at an explicit offset.
+#[derive(Default)]
+pub(super) struct Assignment(Mutex<Vec<Change>>);
+
+impl Assignment {
+    fn take(&self) -> Vec<Change> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn note(&self, change: Change) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(change);
+    }
+
+    fn assign(consumer: &BaseConsumer<Self>, assigned: &TopicPartitionList) -> Result<Change, KafkaError> {
+        let positions = starting_positions(consumer, assigned)?;
+        consumer.assign(&positions)?;
+        consumer.pause(&positions)?;
+        let start = |element: &rdkafka::topic_partition_list::TopicPartitionListElem<'_>| {
+            let offset = match element.offset() {
+                Offset::Offset(offset) => Some(offset),
+                _ => None,
+            };
+            (element.topic().to_owned(), element.partition(), offset, element.metadata().to_owned())
+        };
+        Ok(Change::Assigned(positions.elements().iter().map(start).collect()))
+    }
+}
+
+impl ClientContext for Assignment {}
+
+impl ConsumerContext for Assignment {
+    fn rebalance(&self, consumer: &BaseConsumer<Self>, error: RDKafkaRespErr, list: &mut TopicPartitionList) {
+        if error == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
+            match Self::assign(consumer, list) {
+                Ok(change) => self.note(change),
+                Err(error) => self.note(Change::Failed(RuntimeError::kafka("taking over partitions", &error))),
+            }
+            return;
+        }
+        // A write under way ends by itself: its intent is in the group's metadata, and whoever comes next writes the same batch
+        // with the same token.
+        self.note(Change::Revoked);
+        if let Err(error) = consumer.unassign() {
+            self.note(Change::Failed(RuntimeError::kafka("giving partitions away", &error)));
+        }
+    }
+
+    fn pre_rebalance(&self, _: &BaseConsumer<Self>, _: &Rebalance<'_>) {}
+}

@@ -1,0 +1,155 @@
+//! Writing one batch: the intent first, then the store, then the position.
+
+use super::{
+    Batch, Sink, SinkConfig, SinkError,
+    intent::{Intent, Marker},
+    worker::Assignment,
+};
+use crate::{
+    RuntimeError, config::KafkaConfig, metrics as names, processor::dead_letter, producer::EventProducer,
+    reader::topic_name,
+};
+use millrace_schemas::{Topic, event::FieldError};
+use rdkafka::{
+    Offset, TopicPartitionList,
+    consumer::{BaseConsumer, CommitMode, Consumer as _},
+};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::sync::Semaphore;
+
+/// First pause before a batch is tried again.
+const PAUSE_MIN: Duration = Duration::from_millis(100);
+/// Longest pause before a batch is tried again.
+const PAUSE_MAX: Duration = Duration::from_secs(5);
+
+pub(super) struct Writer<S: Sink> {
+    sink: Arc<S>,
+    consumer: Arc<BaseConsumer<Assignment>>,
+    dead_letters: EventProducer,
+    epoch: String,
+    retry_timeout: Duration,
+    kafka: KafkaConfig,
+    permits: Semaphore,
+}
+
+impl<S: Sink> Writer<S> {
+    pub(super) fn new(
+        sink: Arc<S>,
+        consumer: Arc<BaseConsumer<Assignment>>,
+        dead_letters: EventProducer,
+        epoch: String,
+        config: &SinkConfig,
+        kafka: &KafkaConfig,
+    ) -> Self {
+        let retry_timeout = Duration::from_millis(config.retry_timeout_ms);
+        let permits = Semaphore::new(config.writes_max.max(1));
+        Self { sink, consumer, dead_letters, epoch, retry_timeout, kafka: kafka.clone(), permits }
+    }
+
+    /// What the store has of a partition.
+    pub(super) async fn position(&self, topic: Topic, partition: i32) -> Result<Option<i64>, RuntimeError> {
+        self.sink.position(topic, partition).await.map_err(|error| match error {
+            SinkError::Fatal(reason) => RuntimeError::Fatal(reason),
+            passing => RuntimeError::Transient(passing.to_string()),
+        })
+    }
+
+    /// Writes a batch so that it takes effect once, whatever happens between the steps; gives the highest offset stored then.
+    pub(super) async fn write(
+        &self,
+        batch: Batch,
+        stored: Option<i64>,
+        unresolved: Option<Intent>,
+    ) -> Result<Option<i64>, RuntimeError> {
+        let _permit =
+            self.permits.acquire().await.map_err(|_| RuntimeError::Transient("the writer is closed".into()))?;
+        let intent = Intent::of(&batch);
+        if let Some(unresolved) = unresolved
+            && unresolved != intent
+        {
+            return Err(RuntimeError::Fatal(format!(
+                "{} partition {}: offsets {} to {} were being written as {unresolved:?} but the log now holds {intent:?}",
+                batch.topic, batch.partition, batch.first, batch.last
+            )));
+        }
+        self.commit(&batch, batch.first, Marker { epoch: self.epoch.clone(), stored, intent: Some(intent) })?;
+        let stored = self.store(&batch).await?.or(stored);
+        self.commit(&batch, batch.last + 1, Marker { epoch: self.epoch.clone(), stored, intent: None })?;
+        names::count(
+            names::SINK_RECORDS_TOTAL,
+            &[("sink", S::NAME.into()), ("topic", batch.topic.name().into())],
+            batch.records.len() as u64,
+        );
+        Ok(stored)
+    }
+
+    /// Puts the batch into the store, less the records it can never take; the highest offset it has of the batch.
+    async fn store(&self, batch: &Batch) -> Result<Option<i64>, RuntimeError> {
+        let mut batch = batch.clone();
+        let (until, mut pause) = (Instant::now() + self.retry_timeout, PAUSE_MIN);
+        while !batch.records.is_empty() {
+            let began = Instant::now();
+            let result = self.sink.write(&batch).await;
+            let outcome = match &result {
+                Ok(()) => "ok",
+                Err(SinkError::Transient(_)) => "transient",
+                Err(SinkError::Poison { .. }) => "poison",
+                Err(SinkError::Fatal(_)) => "fatal",
+            };
+            names::seconds(
+                names::SINK_WRITE_SECONDS,
+                &[("sink", S::NAME.into()), ("outcome", outcome.into())],
+                began.elapsed(),
+            );
+            match result {
+                Ok(()) => break,
+                Err(SinkError::Poison { offset, code, reason }) => {
+                    self.give_up(&mut batch, offset, code, reason).await?
+                }
+                Err(SinkError::Transient(reason)) if Instant::now() < until => {
+                    tracing::warn!(sink = S::NAME, token = batch.token(), reason, "writing the same batch again");
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(PAUSE_MAX);
+                }
+                Err(SinkError::Transient(reason)) => return Err(RuntimeError::Transient(reason)),
+                Err(SinkError::Fatal(reason)) => return Err(RuntimeError::Fatal(reason)),
+            }
+        }
+        Ok(batch.records.last().map(|record| record.offset))
+    }
+
+    /// A record the store can never take becomes a dead letter, acknowledged before the batch goes on without it.
+    async fn give_up(&self, batch: &mut Batch, offset: i64, code: &str, reason: String) -> Result<(), RuntimeError> {
+        let position = batch.records.iter().position(|record| record.offset == offset);
+        let record = match position {
+            Some(position) => batch.records.remove(position),
+            None => {
+                return Err(RuntimeError::Fatal(format!(
+                    "the store refuses offset {offset}, which is not in the batch: {reason}"
+                )));
+            }
+        };
+        let error = FieldError { path: String::new(), code: code.to_owned(), message: reason };
+        let letter = dead_letter(&self.epoch, &record, vec![error]);
+        self.dead_letters
+            .append(&letter, record.headers.provenance())
+            .await
+            .map_err(|error| RuntimeError::Transient(error.to_string()))?;
+        tracing::error!(sink = S::NAME, topic = %record.topic, partition = record.partition, offset, code, "a record cannot be stored");
+        Ok(())
+    }
+
+    /// Commits synchronously; a member that lost its partitions is refused here, before it could write.
+    fn commit(&self, batch: &Batch, offset: i64, marker: Marker) -> Result<(), RuntimeError> {
+        let failed = |error| RuntimeError::kafka("committing a position", &error);
+        let mut list = TopicPartitionList::new();
+        let name = topic_name(&self.kafka, batch.topic);
+        let mut element = list.add_partition(&name, batch.partition);
+        element.set_offset(Offset::Offset(offset)).map_err(failed)?;
+        element.set_metadata(marker.to_string());
+        tokio::task::block_in_place(|| self.consumer.commit(&list, CommitMode::Sync)).map_err(failed)
+    }
+}
