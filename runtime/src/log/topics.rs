@@ -39,7 +39,7 @@ pub struct TopicStatus {
 impl Log {
     /// Makes every topic of the catalogue that does not exist, and checks the partition counts of those that do.
     pub async fn create_topics(&self) -> Result<Vec<(Topic, TopicState)>, RuntimeError> {
-        let settings: Vec<(Topic, String, Vec<(&str, String)>)> =
+        let settings: Vec<_> =
             Topic::ALL.iter().map(|topic| (*topic, self.topic_name(*topic), self.settings(*topic))).collect();
         let new: Vec<NewTopic<'_>> = settings
             .iter()

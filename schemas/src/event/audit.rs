@@ -29,9 +29,9 @@ pub struct Request {
     pub request_id: String,
     /// When the request arrived.
     pub received_at: i64,
-    /// HTTP method.
+    /// HTTP method of the request.
     pub method: String,
-    /// HTTP path.
+    /// Path requested, without its query.
     pub path: String,
     /// Client's address.
     pub client: String,
