@@ -100,7 +100,10 @@ mod tests {
 
     #[test]
     fn the_key_is_read_whether_it_is_text_or_a_number() {
-        assert_eq!(json_field(br#"{"a":{"customer_id":"x"},"customer_id":"c 1"}"#, "customer_id").as_deref(), Some("c 1"));
+        assert_eq!(
+            json_field(br#"{"a":{"customer_id":"x"},"customer_id":"c 1"}"#, "customer_id").as_deref(),
+            Some("c 1")
+        );
         assert_eq!(json_field(br#"{"customer_id":17850}"#, "customer_id").as_deref(), Some("17850"));
         assert_eq!(json_field(br#"{"customer_id":"c\u0031"}"#, "customer_id").as_deref(), Some("c1"));
     }

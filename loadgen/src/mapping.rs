@@ -155,9 +155,12 @@ pub enum MappingError {
 impl Mapping {
     /// Reads and checks a mapping.
     pub fn load(path: &Path) -> Result<Self, MappingError> {
-        let text = std::fs::read_to_string(path).map_err(|source| MappingError::Io { path: path.to_owned(), source })?;
-        let mapping: Mapping = toml::from_str(&text)
-            .map_err(|error| MappingError::Syntax { path: path.to_owned(), message: error.to_string().trim_end().to_owned() })?;
+        let text =
+            std::fs::read_to_string(path).map_err(|source| MappingError::Io { path: path.to_owned(), source })?;
+        let mapping: Mapping = toml::from_str(&text).map_err(|error| MappingError::Syntax {
+            path: path.to_owned(),
+            message: error.to_string().trim_end().to_owned(),
+        })?;
         mapping.check()?;
         Ok(mapping)
     }
@@ -174,7 +177,8 @@ impl Mapping {
             if sources.iter().filter(|given| **given).count() != 1 {
                 return fail("give exactly one of column, constant and sum");
             }
-            let converts = !spec.lookup.is_empty() || spec.derive.is_some() || spec.otherwise.is_some() || !spec.prefix.is_empty();
+            let converts =
+                !spec.lookup.is_empty() || spec.derive.is_some() || spec.otherwise.is_some() || !spec.prefix.is_empty();
             if spec.column.is_none() && (converts || spec.time.is_some()) {
                 return fail("only a column can be looked up, derived from, prefixed or read as a time");
             }

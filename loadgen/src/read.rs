@@ -115,7 +115,9 @@ impl Input {
             (Format::Ndjson, _) => ndjson::read(source, self.kind, sink),
             (Format::Xml, _) => xml::read(source, self.kind, sink),
             (Format::Csv, Some(mapping)) => csv::read(source, mapping, sink),
-            (Format::Csv, None) => Err(ReadError::Mapping { file: source.cursor().file(), source: MappingError::Missing }),
+            (Format::Csv, None) => {
+                Err(ReadError::Mapping { file: source.cursor().file(), source: MappingError::Missing })
+            }
         }
     }
 }
@@ -126,7 +128,12 @@ mod tests {
     use std::io::Write;
 
     /// Reads a file of that name and content to its end.
-    pub(super) fn read_all(name: &str, content: &[u8], kind: Kind, mapping: Option<Mapping>) -> (Vec<Item>, Result<(), ReadError>) {
+    pub(super) fn read_all(
+        name: &str,
+        content: &[u8],
+        kind: Kind,
+        mapping: Option<Mapping>,
+    ) -> (Vec<Item>, Result<(), ReadError>) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(name);
         std::fs::write(&path, content).unwrap();
@@ -165,13 +172,20 @@ mod tests {
         let text = "{\"place_id\":\"p\"}\n".repeat(1000);
         let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         gzip.write_all(text.as_bytes()).unwrap();
-        for (name, content) in [("a.ndjson.gz", gzip.finish().unwrap()), ("a.ndjson.zst", zstd::encode_all(text.as_bytes(), 1).unwrap())] {
+        for (name, content) in
+            [("a.ndjson.gz", gzip.finish().unwrap()), ("a.ndjson.zst", zstd::encode_all(text.as_bytes(), 1).unwrap())]
+        {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join(name);
             std::fs::write(&path, &content).unwrap();
             let input = Input { path, format: Format::Ndjson, kind: Kind::Receipts, mapping: None };
             let (progress, mut count) = (Arc::<AtomicU64>::default(), 0);
-            input.read(&progress, &mut |_| { count += 1; ControlFlow::Continue(()) }).unwrap();
+            input
+                .read(&progress, &mut |_| {
+                    count += 1;
+                    ControlFlow::Continue(())
+                })
+                .unwrap();
             assert_eq!(count, 1000, "{name}");
             assert_eq!(progress.load(std::sync::atomic::Ordering::Relaxed), content.len() as u64, "{name}");
         }
@@ -202,7 +216,8 @@ mod tests {
 
     #[test]
     fn a_missing_file_is_named() {
-        let input = Input { path: "no-such-file.json".into(), format: Format::Json, kind: Kind::Receipts, mapping: None };
+        let input =
+            Input { path: "no-such-file.json".into(), format: Format::Json, kind: Kind::Receipts, mapping: None };
         let error = input.read(&Arc::default(), &mut |_| ControlFlow::Continue(())).unwrap_err();
         assert!(error.to_string().contains("no-such-file.json"), "{error}");
     }

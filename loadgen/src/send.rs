@@ -15,6 +15,7 @@ mod report;
 mod retry;
 mod stop;
 mod tally;
+mod xml_answer;
 
 use std::convert::Infallible;
 use std::ops::ControlFlow;

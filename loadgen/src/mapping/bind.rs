@@ -62,9 +62,9 @@ impl Bound {
     /// Adds a row to the sums.
     pub(super) fn add(&self, sums: &mut Sums, row: &StringRecord) {
         for (sum, (_, columns)) in sums.iter_mut().zip(self.sums()) {
-            let product = columns.iter().try_fold(Decimal::ONE, |product, column| {
-                exact_product(product, decimal(row[*column].trim())?)
-            });
+            let product = columns
+                .iter()
+                .try_fold(Decimal::ONE, |product, column| exact_product(product, decimal(row[*column].trim())?));
             *sum = sum.zip(product).and_then(|(sum, product)| exact_sum(sum, product));
         }
     }
@@ -89,7 +89,8 @@ impl Bound {
 
 impl Field {
     fn new(name: &str, spec: &FieldSpec, header: &StringRecord) -> Result<Self, MappingError> {
-        let conversion = Conversion::new(spec).map_err(|message| MappingError::Field { field: name.to_owned(), message })?;
+        let conversion =
+            Conversion::new(spec).map_err(|message| MappingError::Field { field: name.to_owned(), message })?;
         let source = if let Some(wanted) = &spec.column {
             FieldSource::Column(column(header, wanted, name)?, conversion)
         } else if let Some(columns) = &spec.sum {

@@ -25,7 +25,11 @@ pub(super) struct Conversion {
 impl Conversion {
     /// Prepares a field; the error names a zone that does not exist.
     pub fn new(spec: &FieldSpec) -> Result<Self, String> {
-        let zone = spec.zone.as_ref().map(|name| TimeZone::get(name).map_err(|_| format!("no time zone {name:?}"))).transpose()?;
+        let zone = spec
+            .zone
+            .as_ref()
+            .map(|name| TimeZone::get(name).map_err(|_| format!("no time zone {name:?}")))
+            .transpose()?;
         Ok(Conversion {
             lookup: spec.lookup.clone(),
             derive: spec.derive,

@@ -86,7 +86,9 @@ mod tests {
 
     #[test]
     fn only_codes_of_goods_have_leading_digits() {
-        for (cell, digits) in [("85123A", Some("85")), ("22633", Some("22")), ("POST", None), ("C2", None), ("1234", None)] {
+        for (cell, digits) in
+            [("85123A", Some("85")), ("22633", Some("22")), ("POST", None), ("C2", None), ("1234", None)]
+        {
             assert_eq!(Derivation::LeadingDigits.apply(cell, 2).as_deref(), digits, "{cell}");
         }
     }

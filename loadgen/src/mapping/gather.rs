@@ -62,7 +62,9 @@ impl Gatherer {
         let now = self.rows;
         if let Some(receipt) = self.open.get_mut(&group) {
             if receipt.lines.len() >= MAX_ROWS {
-                return Err(format!("more than {MAX_ROWS} rows with the same value {group:?} in the column that groups them"));
+                return Err(format!(
+                    "more than {MAX_ROWS} rows with the same value {group:?} in the column that groups them"
+                ));
             }
             receipt.lines.extend(self.bound.line(row));
             self.bound.add(&mut receipt.sums, row);

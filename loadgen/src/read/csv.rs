@@ -111,7 +111,10 @@ mod tests {
     fn broken_rows_end_the_file_with_their_line() {
         let (items, result) = read("1,p,a,1,1\n2,p,a\n", 0);
         assert!(items.is_empty(), "the receipt before may not be complete");
-        assert_eq!(result.unwrap_err().to_string().split_once("line ").unwrap().1, "3: the row has 3 cells, the header 5");
+        assert_eq!(
+            result.unwrap_err().to_string().split_once("line ").unwrap().1,
+            "3: the row has 3 cells, the header 5"
+        );
         let bytes = [HEADER.as_bytes(), b"1,p,\xff,1,1\n"].concat();
         let (_, result) = read_all("a.csv", &bytes, Kind::Receipts, Some(mapping(0)));
         assert!(result.unwrap_err().to_string().contains("line 2: the row is not UTF-8"));

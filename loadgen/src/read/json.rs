@@ -77,7 +77,11 @@ impl Elements<'_, '_> {
         let last = self.cursor.line();
         // Line breaks in JSON are white space: within a text they are escaped.
         let body: Vec<u8> = text.iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }).collect();
-        let item = Item { key: json_field(&body, self.kind.key_field()), body, origin: self.cursor.origin(last - breaks, last) };
+        let item = Item {
+            key: json_field(&body, self.kind.key_field()),
+            body,
+            origin: self.cursor.origin(last - breaks, last),
+        };
         self.stopped = (self.sink)(item).is_break();
     }
 }
@@ -118,7 +122,8 @@ mod tests {
 
     #[test]
     fn one_object_or_several_after_one_another_are_items() {
-        let (items, result) = read_all("a.json", b"{\n\"customer_id\":\"a\"\n}\n{\"customer_id\":\"b\"}", Kind::Transactions, None);
+        let (items, result) =
+            read_all("a.json", b"{\n\"customer_id\":\"a\"\n}\n{\"customer_id\":\"b\"}", Kind::Transactions, None);
         result.unwrap();
         assert_eq!(items.iter().map(|item| item.key.as_deref()).collect::<Vec<_>>(), [Some("a"), Some("b")]);
         assert_eq!(items[0].origin.lines, (1, 3));

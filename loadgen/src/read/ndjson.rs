@@ -13,7 +13,8 @@ pub(super) fn read(mut source: Source, kind: Kind, sink: &mut Sink<'_>) -> Resul
         let number = cursor.line();
         line.clear();
         // The limit leaves the source itself to say that the line is too large.
-        let read = source.by_ref().take(MAX_ITEM_BYTES + 2).read_until(b'\n', &mut line).map_err(|error| cursor.io(error))?;
+        let read =
+            source.by_ref().take(MAX_ITEM_BYTES + 2).read_until(b'\n', &mut line).map_err(|error| cursor.io(error))?;
         if read == 0 {
             return Ok(());
         }

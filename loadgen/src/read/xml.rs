@@ -27,9 +27,13 @@ pub(super) fn read(source: Source, kind: Kind, sink: &mut Sink<'_>) -> Result<()
                 in_list = false;
                 continue;
             }
-            Event::Eof if !root_seen || in_list => return Err(cursor.malformed(cursor.line(), "the document ends too early")),
+            Event::Eof if !root_seen || in_list => {
+                return Err(cursor.malformed(cursor.line(), "the document ends too early"));
+            }
             Event::Eof => return Ok(()),
-            Event::DocType(_) => return Err(cursor.malformed(line, "a document type is not read: its entities could not be passed on")),
+            Event::DocType(_) => {
+                return Err(cursor.malformed(line, "a document type is not read: its entities could not be passed on"));
+            }
             Event::Text(text) if !text.trim().is_empty() => return Err(cursor.malformed(line, "text between items")),
             Event::CData(_) | Event::GeneralRef(_) => return Err(cursor.malformed(line, "text between items")),
             _ => continue,
@@ -141,7 +145,8 @@ mod tests {
 
     #[test]
     fn one_item_may_be_the_document() {
-        let (items, result) = read_all("a.xml", b"<transaction><customer_id>1</customer_id></transaction>", Kind::Transactions, None);
+        let (items, result) =
+            read_all("a.xml", b"<transaction><customer_id>1</customer_id></transaction>", Kind::Transactions, None);
         result.unwrap();
         assert_eq!(items[0].key.as_deref(), Some("1"));
         let (items, result) = read_all("a.xml", b"<transactions/>", Kind::Transactions, None);

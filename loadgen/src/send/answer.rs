@@ -1,9 +1,9 @@
 //! What the gateway's answer means for each item of a request.
 
-use quick_xml::Reader;
-use quick_xml::events::Event;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
+
+use super::xml_answer::from_xml;
 
 /// What became of an item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -58,25 +58,33 @@ pub(super) fn interpret(http_status: u16, answer: &Value, count: usize) -> Answe
     if let Some(results) = answer.get("results").and_then(Value::as_array) {
         return Answer::Items(by_item(results, count));
     }
-    let whole = |status| Answer::Items(vec![ItemAnswer { status, codes: codes(answer), detail: answer.clone() }; count]);
+    let whole =
+        |status| Answer::Items(vec![ItemAnswer { status, codes: codes(answer), detail: answer.clone() }; count]);
     match http_status {
         200..=202 if count == 1 => {
             let said = answer.get("status").and_then(|status| serde_json::from_value(status.clone()).ok());
-            let is_duplicate = matches!(answer.get("duplicate"), Some(Value::Bool(true))) || answer["duplicate"] == "true";
+            let is_duplicate =
+                matches!(answer.get("duplicate"), Some(Value::Bool(true))) || answer["duplicate"] == "true";
             whole(said.unwrap_or(if is_duplicate { ItemStatus::Duplicate } else { ItemStatus::Accepted }))
         }
         400 | 422 => whole(ItemStatus::Invalid),
         409 => whole(ItemStatus::Conflict),
         413 => whole(ItemStatus::TooLarge),
         408 | 425 | 429 | 500 | 502..=504 => Answer::Retry(explain(http_status, answer)),
-        200..=299 => Answer::Refused(format!("the gateway answered {http_status} without a result for each of {count} items")),
+        200..=299 => {
+            Answer::Refused(format!("the gateway answered {http_status} without a result for each of {count} items"))
+        }
         _ => Answer::Refused(explain(http_status, answer)),
     }
 }
 
 fn by_item(results: &[Value], count: usize) -> Vec<ItemAnswer> {
     // An item without a readable result is sent again: its id makes that safe.
-    let unknown = ItemAnswer { status: ItemStatus::Retry, codes: Vec::new(), detail: json!({"status": "retry", "detail": "no result"}) };
+    let unknown = ItemAnswer {
+        status: ItemStatus::Retry,
+        codes: Vec::new(),
+        detail: json!({"status": "retry", "detail": "no result"}),
+    };
     let mut items = vec![unknown; count];
     for (position, result) in results.iter().enumerate() {
         let index = match &result["index"] {
@@ -111,47 +119,6 @@ fn explain(http_status: u16, answer: &Value) -> String {
         Some(said) => format!("the gateway answered {http_status}: {said}"),
         None => format!("the gateway answered {http_status}"),
     }
-}
-
-/// Elements to objects, `results` and `errors` to lists of their children, the rest to text. `None` when it is not well formed.
-fn from_xml(text: &str) -> Option<Value> {
-    let mut reader = Reader::from_str(text);
-    let mut open: Vec<(String, Vec<(String, Value)>, String)> = vec![(String::new(), Vec::new(), String::new())];
-    loop {
-        let event = reader.read_event().ok()?;
-        match event {
-            Event::Start(start) => open.push((start.local_name().as_ref().to_owned(), Vec::new(), String::new())),
-            Event::Empty(start) => {
-                let name = start.local_name().as_ref().to_owned();
-                let value = if is_list(&name) { Value::Array(Vec::new()) } else { Value::String(String::new()) };
-                open.last_mut()?.1.push((name, value));
-            }
-            Event::Text(content) => open.last_mut()?.2.push_str(&content.xml10_content()),
-            Event::CData(content) => open.last_mut()?.2.push_str(&content.xml10_content()),
-            Event::GeneralRef(reference) => {
-                let character = reference.resolve_char_ref().ok()?;
-                let text = character.map(String::from).or_else(|| quick_xml::escape::resolve_xml_entity(&reference).map(str::to_owned))?;
-                open.last_mut()?.2.push_str(&text);
-            }
-            Event::End(_) => {
-                let (name, children, text) = open.pop()?;
-                let value = if is_list(&name) {
-                    Value::Array(children.into_iter().map(|(_, value)| value).collect())
-                } else if children.is_empty() {
-                    Value::String(text)
-                } else {
-                    Value::Object(children.into_iter().collect::<Map<_, _>>())
-                };
-                open.last_mut()?.1.push((name, value));
-            }
-            Event::Eof => return open.pop().filter(|_| open.is_empty())?.1.pop().map(|(_, root)| root),
-            _ => {}
-        }
-    }
-}
-
-fn is_list(name: &str) -> bool {
-    matches!(name, "results" | "errors")
 }
 
 #[cfg(test)]
@@ -212,7 +179,10 @@ mod tests {
         for status in [301, 401, 403, 404, 405, 415] {
             assert!(matches!(interpret(status, &json!({"title": "no"}), 2), Answer::Refused(_)), "{status}");
         }
-        assert!(matches!(interpret(202, &Value::Null, 2), Answer::Refused(_)), "an answer that says nothing about the items");
+        assert!(
+            matches!(interpret(202, &Value::Null, 2), Answer::Refused(_)),
+            "an answer that says nothing about the items"
+        );
     }
 
     #[test]

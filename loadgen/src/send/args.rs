@@ -51,3 +51,44 @@ impl SendArgs {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Cli {
+        #[command(flatten)]
+        args: SendArgs,
+    }
+
+    fn parse(arguments: &[&str]) -> Result<SendArgs, clap::Error> {
+        Cli::try_parse_from(["send"].iter().chain(arguments)).map(|cli| cli.args)
+    }
+
+    #[test]
+    fn defaults_are_those_of_the_library() {
+        let options = SendOptions {
+            quiet: false,
+            ..SendOptions::new("http://127.0.0.1:8080".parse().unwrap(), vec!["a.json".into()])
+        };
+        assert_eq!(format!("{:?}", parse(&["a.json"]).unwrap().options), format!("{options:?}"));
+    }
+
+    #[test]
+    fn arguments_out_of_range_are_refused() {
+        for arguments in [
+            &[][..],
+            &["a.json", "--batch", "0"],
+            &["a.json", "--parallel", "1000"],
+            &["a.json", "--rate", "0"],
+            &["a.json", "--url", "nowhere"],
+            &["a.json", "--kind", "cheques"],
+            &["a.json", "--answers-with-items"],
+            &["a.json", "--dry-run", "--json"],
+        ] {
+            assert!(parse(arguments).is_err(), "{arguments:?}");
+        }
+    }
+}

@@ -74,7 +74,8 @@ impl Batcher {
                 (Filling { wire: Wire::Ndjson, items: Vec::new(), bytes: 0, queue }, Lane { batches, in_flight })
             })
             .unzip();
-        let batcher = Batcher { lanes: fillings, items_max: options.batch as usize, bytes_max: options.batch_bytes, keyless: 0 };
+        let batcher =
+            Batcher { lanes: fillings, items_max: options.batch as usize, bytes_max: options.batch_bytes, keyless: 0 };
         (batcher, lanes)
     }
 
@@ -152,7 +153,9 @@ mod tests {
                 std::thread::spawn(move || {
                     let mut batches = Vec::new();
                     while let Some(batch) = lane.batches.blocking_recv() {
-                        batches.push(String::from_utf8(encode(Kind::Receipts, batch.wire, &batch.items, false).1).unwrap());
+                        batches.push(
+                            String::from_utf8(encode(Kind::Receipts, batch.wire, &batch.items, false).1).unwrap(),
+                        );
                     }
                     batches
                 })
@@ -166,16 +169,24 @@ mod tests {
     fn batches_end_at_their_number_of_items_their_bytes_and_a_change_of_format() {
         let ndjson = |body: &str| (Wire::Ndjson, item(None, body));
         assert_eq!(fill(&options(2, 99, 1, false), vec![ndjson("1"), ndjson("2"), ndjson("3")]), [["1\n2\n", "3\n"]]);
-        assert_eq!(fill(&options(9, 3, 1, false), vec![ndjson("12"), ndjson("34"), ndjson("56789"), ndjson("0")]), [
-            ["12\n", "34\n", "56789\n", "0\n"]
-        ]);
-        let mixed = vec![ndjson("1"), (Wire::Xml, item(None, "<receipt/>")), (Wire::Json, item(None, "{}")), (Wire::Json, item(None, "{}"))];
+        assert_eq!(
+            fill(&options(9, 3, 1, false), vec![ndjson("12"), ndjson("34"), ndjson("56789"), ndjson("0")]),
+            [["12\n", "34\n", "56789\n", "0\n"]]
+        );
+        let mixed = vec![
+            ndjson("1"),
+            (Wire::Xml, item(None, "<receipt/>")),
+            (Wire::Json, item(None, "{}")),
+            (Wire::Json, item(None, "{}")),
+        ];
         assert_eq!(fill(&options(9, 99, 1, false), mixed), [["1\n", "<receipts><receipt/></receipts>", "[{},{}]"]]);
     }
 
     #[test]
     fn in_order_all_items_of_a_key_share_a_lane() {
-        let items = (0..300).map(|n| (Wire::Ndjson, item(Some(&format!("key {}", n % 30)), &format!("{} {n}", n % 30)))).collect();
+        let items = (0..300)
+            .map(|n| (Wire::Ndjson, item(Some(&format!("key {}", n % 30)), &format!("{} {n}", n % 30))))
+            .collect();
         let lanes = fill(&options(5, 999, 4, true), items);
         assert!(lanes.iter().all(|lane| !lane.is_empty()), "every lane has work: {lanes:?}");
         let mut seen = std::collections::BTreeMap::new();
@@ -183,7 +194,10 @@ mod tests {
             let numbers = text.iter().flat_map(|batch| batch.lines()).map(|line| line.split_once(' ').unwrap());
             for (key, n) in numbers.map(|(key, n)| (key, n.parse::<u32>().unwrap())) {
                 let before = seen.insert(key, (lane, n));
-                assert!(before.is_none_or(|(other, earlier)| other == lane && earlier < n), "key {key} is out of order");
+                assert!(
+                    before.is_none_or(|(other, earlier)| other == lane && earlier < n),
+                    "key {key} is out of order"
+                );
             }
         }
         assert_eq!(seen.len(), 30);

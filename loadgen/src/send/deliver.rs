@@ -164,7 +164,8 @@ impl Deliverer {
         let outcome = match response {
             Ok(response) => {
                 let status = response.status().as_u16();
-                let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+                let header =
+                    |name| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
                 let retry_after = header(RETRY_AFTER).and_then(|value| retry_after(&value, SystemTime::now()));
                 let content_type = header(CONTENT_TYPE).unwrap_or_default();
                 read_answer(response).await.map(|bytes| (status, retry_after, parse(&content_type, &bytes)))

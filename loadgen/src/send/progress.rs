@@ -43,7 +43,11 @@ async fn show_lines(tally: &Tally, file_bytes: u64) {
     loop {
         ticks.tick().await;
         let read = tally.file_bytes.load(Ordering::Relaxed);
-        let percent = if file_bytes > 0 { format!(" ({:.0} % read)", read as f64 * 100.0 / file_bytes as f64) } else { String::new() };
+        let percent = if file_bytes > 0 {
+            format!(" ({:.0} % read)", read as f64 * 100.0 / file_bytes as f64)
+        } else {
+            String::new()
+        };
         eprintln!("{:.0} s: {}{percent}", tally.elapsed().as_secs_f64(), describe(tally));
     }
 }

@@ -91,7 +91,11 @@ impl fmt::Display for SendReport {
         let items = &self.items;
         writeln!(f, "sent to {}", self.url)?;
         writeln!(f, "  items     {} read: {} accepted, {} duplicate", items.read, items.accepted, items.duplicate)?;
-        writeln!(f, "  refused   {} invalid, {} conflict, {} too large", items.invalid, items.conflict, items.too_large)?;
+        writeln!(
+            f,
+            "  refused   {} invalid, {} conflict, {} too large",
+            items.invalid, items.conflict, items.too_large
+        )?;
         for (code, count) in &self.error_codes {
             writeln!(f, "            {count} {code}")?;
         }
@@ -102,7 +106,11 @@ impl fmt::Display for SendReport {
         let LatencyMs { p50, p90, p99, max } = self.latency_ms;
         writeln!(f, "  latency   p50 {p50:.1} ms, p90 {p90:.1} ms, p99 {p99:.1} ms, max {max:.1} ms")?;
         let megabytes = self.body_bytes as f64 / 1e6;
-        writeln!(f, "  rate      {:.0} items/s over {:.1} s, {megabytes:.1} MB", self.items_per_second, self.elapsed_seconds)?;
+        writeln!(
+            f,
+            "  rate      {:.0} items/s over {:.1} s, {megabytes:.1} MB",
+            self.items_per_second, self.elapsed_seconds
+        )?;
         if items.unsent > 0 {
             writeln!(f, "  unsent    {} of the items read", items.unsent)?;
         }

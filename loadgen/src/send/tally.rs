@@ -46,7 +46,8 @@ pub(super) struct Attempted {
 
 impl Tally {
     pub fn new() -> Self {
-        let latency_us = Histogram::new_with_max(LATENCY_MAX_US, 3).expect("three digits up to an hour are valid bounds");
+        let latency_us =
+            Histogram::new_with_max(LATENCY_MAX_US, 3).expect("three digits up to an hour are valid bounds");
         Tally {
             file_bytes: Arc::default(),
             read: AtomicU64::new(0),
