@@ -1,1 +1,5 @@
-//! Placeholder.
+//! Stores that are filled from the log. Everything in them can be deleted and filled again.
+//!
+//! - [`clickhouse`]: tables and rollups for analytics.
+
+pub mod clickhouse;

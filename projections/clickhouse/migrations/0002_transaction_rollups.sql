@@ -1,0 +1,165 @@
+-- Rollups of transactions. What all rollups have in common:
+--
+-- * A materialized view is a pure function of the block that is inserted: no clock, no join, no other table. With a
+--   deduplication window of its own, its target takes a repeated block once, as the base table does.
+-- * Sums are exact: decimals and integers, never floats, so that the order of merges cannot change a figure.
+-- * The grain is UTC and the currency is part of the key.
+-- * Targets are not partitioned: one block, one part. Rows of one key may stand in several parts until they are merged; the
+--   public views group them, so their figures are always finished.
+--
+-- Means are rounded half to even to 4 digits. The lambda does it in integers: (2a + n) div 2n rounds halves up, and one is
+-- taken off where it was a half that became odd.
+
+-- The load: how many, how much, how they were decided. Read for a stretch of time, so time comes first.
+CREATE TABLE IF NOT EXISTS {{database}}.transaction_stats_1m_v1
+(
+    bucket DateTime('UTC') COMMENT 'Start of the minute in which the transactions took place, UTC.' CODEC(Delta, ZSTD(1)),
+    currency LowCardinality(String) COMMENT 'ISO 4217 code of the amounts.',
+    transactions SimpleAggregateFunction(sum, UInt64) COMMENT 'Transactions.',
+    amount SimpleAggregateFunction(sum, Decimal(38, 4)) COMMENT 'Sum of their amounts, in units of the currency.',
+    allowed SimpleAggregateFunction(sum, UInt64) COMMENT 'Transactions decided allow.',
+    reviewed SimpleAggregateFunction(sum, UInt64) COMMENT 'Transactions decided review.',
+    blocked SimpleAggregateFunction(sum, UInt64) COMMENT 'Transactions decided block.',
+    blocked_amount SimpleAggregateFunction(sum, Decimal(38, 4)) COMMENT 'Sum of the blocked amounts, in units of the currency.',
+    defaulted SimpleAggregateFunction(sum, UInt64) COMMENT 'Transactions that neither model nor rules could score.',
+    late SimpleAggregateFunction(sum, UInt64) COMMENT 'Transactions that came later than the lateness.',
+    scoring_millionths SimpleAggregateFunction(sum, UInt64) COMMENT 'Sum of the scores, each rounded to millionths.',
+    max_scoring SimpleAggregateFunction(max, Float64) COMMENT 'Highest score, 0 to 1.'
+)
+ENGINE = {{aggregating_merge_tree}}
+ORDER BY (bucket, currency)
+SETTINGS {{deduplication}}
+COMMENT 'Transactions by minute and currency; read transaction_stats_1m.';
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS {{database}}.transaction_stats_1m_feed_v1
+TO {{database}}.transaction_stats_1m_v1
+AS SELECT
+    toStartOfMinute(s.occurred_at) AS bucket,
+    s.currency AS currency,
+    count() AS transactions,
+    sum(s.amount) AS amount,
+    countIf(s.decision = 'allow') AS allowed,
+    countIf(s.decision = 'review') AS reviewed,
+    countIf(s.decision = 'block') AS blocked,
+    sumIf(s.amount, s.decision = 'block') AS blocked_amount,
+    countIf(s.decision_source = 'default') AS defaulted,
+    countIf(NOT s.window_exact) AS late,
+    sum(toUInt64(round(s.scoring * 1000000))) AS scoring_millionths,
+    max(s.scoring) AS max_scoring
+FROM {{database}}.transaction_scores_v1 AS s
+GROUP BY bucket, currency;
+
+CREATE VIEW IF NOT EXISTS {{database}}.transaction_stats_1m
+(
+    bucket DateTime('UTC') COMMENT 'Start of the minute in which the transactions took place, UTC.',
+    currency LowCardinality(String) COMMENT 'ISO 4217 code of the amounts.',
+    transactions UInt64 COMMENT 'Transactions.',
+    amount Decimal(38, 4) COMMENT 'Sum of their amounts, in units of the currency.',
+    mean_amount Decimal(38, 4) COMMENT 'Mean amount, in units of the currency, rounded half-even.',
+    allowed UInt64 COMMENT 'Transactions decided allow.',
+    reviewed UInt64 COMMENT 'Transactions decided review.',
+    blocked UInt64 COMMENT 'Transactions decided block.',
+    blocked_amount Decimal(38, 4) COMMENT 'Sum of the blocked amounts, in units of the currency.',
+    defaulted UInt64 COMMENT 'Transactions that neither model nor rules could score.',
+    late UInt64 COMMENT 'Transactions that came later than the lateness.',
+    mean_scoring Float64 COMMENT 'Mean score, 0 to 1.',
+    max_scoring Float64 COMMENT 'Highest score, 0 to 1.'
+)
+COMMENT 'Transactions by minute and currency.'
+AS WITH
+    (a, n) -> intDiv(2 * a + n, 2 * n) - (modulo(2 * a + n, 2 * n) = 0 AND modulo(intDiv(2 * a + n, 2 * n), 2) = 1) AS half_even
+SELECT
+    s.bucket AS bucket,
+    s.currency AS currency,
+    sum(s.transactions) AS transactions,
+    sum(s.amount) AS amount,
+    toDecimal128(half_even(toInt128(sum(s.amount) * 10000), sum(s.transactions)), 4) / 10000 AS mean_amount,
+    sum(s.allowed) AS allowed,
+    sum(s.reviewed) AS reviewed,
+    sum(s.blocked) AS blocked,
+    sum(s.blocked_amount) AS blocked_amount,
+    sum(s.defaulted) AS defaulted,
+    sum(s.late) AS late,
+    sum(s.scoring_millionths) / 1000000 / sum(s.transactions) AS mean_scoring,
+    max(s.max_scoring) AS max_scoring
+FROM {{database}}.transaction_stats_1m_v1 AS s
+GROUP BY s.bucket, s.currency;
+
+-- Customers by day: who spends how much, who is suspicious. A day is read for all customers or one, so the day comes first.
+CREATE TABLE IF NOT EXISTS {{database}}.customer_stats_1d_v1
+(
+    day Date COMMENT 'Day on which the transactions took place, UTC.' CODEC(Delta, ZSTD(1)),
+    customer_id String COMMENT 'Customer who pays.' CODEC(ZSTD(1)),
+    currency LowCardinality(String) COMMENT 'ISO 4217 code of the amounts.',
+    transactions SimpleAggregateFunction(sum, UInt64) COMMENT 'Transactions.',
+    amount SimpleAggregateFunction(sum, Decimal(38, 4)) COMMENT 'Sum of their amounts, in units of the currency.',
+    max_amount SimpleAggregateFunction(max, Decimal(18, 4)) COMMENT 'Largest amount, in units of the currency.',
+    allowed SimpleAggregateFunction(sum, UInt64) COMMENT 'Transactions decided allow.',
+    reviewed SimpleAggregateFunction(sum, UInt64) COMMENT 'Transactions decided review.',
+    blocked SimpleAggregateFunction(sum, UInt64) COMMENT 'Transactions decided block.',
+    scoring_millionths SimpleAggregateFunction(sum, UInt64) COMMENT 'Sum of the scores, each rounded to millionths.',
+    max_scoring SimpleAggregateFunction(max, Float64) COMMENT 'Highest score, 0 to 1.',
+    first_at SimpleAggregateFunction(min, DateTime64(3, 'UTC')) COMMENT 'Time of the day''s first transaction, UTC.' CODEC(Delta, ZSTD(1)),
+    last_at SimpleAggregateFunction(max, DateTime64(3, 'UTC')) COMMENT 'Time of the day''s last transaction, UTC.' CODEC(Delta, ZSTD(1))
+)
+ENGINE = {{aggregating_merge_tree}}
+ORDER BY (day, customer_id, currency)
+SETTINGS {{deduplication}}
+COMMENT 'Transactions by day, customer and currency; read customer_stats_1d.';
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS {{database}}.customer_stats_1d_feed_v1
+TO {{database}}.customer_stats_1d_v1
+AS SELECT
+    toDate(s.occurred_at) AS day,
+    s.customer_id AS customer_id,
+    s.currency AS currency,
+    count() AS transactions,
+    sum(s.amount) AS amount,
+    max(s.amount) AS max_amount,
+    countIf(s.decision = 'allow') AS allowed,
+    countIf(s.decision = 'review') AS reviewed,
+    countIf(s.decision = 'block') AS blocked,
+    sum(toUInt64(round(s.scoring * 1000000))) AS scoring_millionths,
+    max(s.scoring) AS max_scoring,
+    min(s.occurred_at) AS first_at,
+    max(s.occurred_at) AS last_at
+FROM {{database}}.transaction_scores_v1 AS s
+GROUP BY day, customer_id, currency;
+
+CREATE VIEW IF NOT EXISTS {{database}}.customer_stats_1d
+(
+    day Date COMMENT 'Day on which the transactions took place, UTC.',
+    customer_id String COMMENT 'Customer who pays.',
+    currency LowCardinality(String) COMMENT 'ISO 4217 code of the amounts.',
+    transactions UInt64 COMMENT 'Transactions.',
+    amount Decimal(38, 4) COMMENT 'Sum of their amounts, in units of the currency.',
+    mean_amount Decimal(38, 4) COMMENT 'Mean amount, in units of the currency, rounded half-even.',
+    max_amount Decimal(18, 4) COMMENT 'Largest amount, in units of the currency.',
+    allowed UInt64 COMMENT 'Transactions decided allow.',
+    reviewed UInt64 COMMENT 'Transactions decided review.',
+    blocked UInt64 COMMENT 'Transactions decided block.',
+    mean_scoring Float64 COMMENT 'Mean score, 0 to 1.',
+    max_scoring Float64 COMMENT 'Highest score, 0 to 1.',
+    first_at DateTime64(3, 'UTC') COMMENT 'Time of the day''s first transaction, UTC.',
+    last_at DateTime64(3, 'UTC') COMMENT 'Time of the day''s last transaction, UTC.'
+)
+COMMENT 'Transactions by day, customer and currency.'
+AS WITH
+    (a, n) -> intDiv(2 * a + n, 2 * n) - (modulo(2 * a + n, 2 * n) = 0 AND modulo(intDiv(2 * a + n, 2 * n), 2) = 1) AS half_even
+SELECT
+    s.day AS day,
+    s.customer_id AS customer_id,
+    s.currency AS currency,
+    sum(s.transactions) AS transactions,
+    sum(s.amount) AS amount,
+    toDecimal128(half_even(toInt128(sum(s.amount) * 10000), sum(s.transactions)), 4) / 10000 AS mean_amount,
+    max(s.max_amount) AS max_amount,
+    sum(s.allowed) AS allowed,
+    sum(s.reviewed) AS reviewed,
+    sum(s.blocked) AS blocked,
+    sum(s.scoring_millionths) / 1000000 / sum(s.transactions) AS mean_scoring,
+    max(s.max_scoring) AS max_scoring,
+    min(s.first_at) AS first_at,
+    max(s.last_at) AS last_at
+FROM {{database}}.customer_stats_1d_v1 AS s
+GROUP BY s.day, s.customer_id, s.currency;

@@ -1,0 +1,247 @@
+//! Numbered schema changes, applied in order and remembered.
+//!
+//! ClickHouse has neither transactions over schema changes nor locks that a client could take. So every statement is one that
+//! may run again (`IF NOT EXISTS`), and a migration is remembered after its last statement: a start that was interrupted goes
+//! on where it was, and several starts at the same time do the same thing.
+
+use super::{ClickHouse, ClickHouseError, views};
+use clickhouse::Row;
+use serde::Deserialize;
+
+/// A schema change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Migration {
+    /// Its place in the order, from 1.
+    pub number: u32,
+    /// Its file's name without `.sql`.
+    pub name: String,
+    /// Its statements, with `{{...}}` for what differs between deployments.
+    pub sql: String,
+}
+
+/// Why the schema could not be brought up to date.
+#[derive(Debug, thiserror::Error)]
+pub enum MigrateError {
+    /// A statement did not work.
+    #[error("migration {migration}, statement {statement} ({begins}): {cause}")]
+    Statement {
+        /// The migration's name.
+        migration: String,
+        /// Which of its statements, from 1.
+        statement: usize,
+        /// How it begins.
+        begins: String,
+        /// What is wrong.
+        cause: ClickHouseError,
+    },
+    /// A migration that is applied has other content now.
+    #[error(
+        "migration {0} was changed after it was applied; restore its file and put the change into a new migration"
+    )]
+    Changed(String),
+    /// The database is newer than this program.
+    #[error("the database has migration {0}, which this program does not know; run the program that made it, or a newer one")]
+    Unknown(String),
+    /// The record of migrations, or the views, could not be read or written.
+    #[error(transparent)]
+    ClickHouse(#[from] ClickHouseError),
+}
+
+/// A migration that the database remembers.
+#[derive(Debug, Row, Deserialize)]
+struct Applied {
+    number: u32,
+    name: String,
+    checksum: String,
+}
+
+macro_rules! migrations {
+    ($($name:literal,)+) => {
+        &[$(($name, include_str!(concat!("../../clickhouse/migrations/", $name, ".sql"))),)+]
+    };
+}
+
+const EMBEDDED: &[(&str, &str)] = migrations![
+    "0001_transactions",
+    "0002_transaction_rollups",
+    "0003_receipts",
+    "0004_receipt_rollups",
+    "0005_audit",
+];
+
+impl Migration {
+    /// This program's migrations, in order.
+    pub fn embedded() -> Vec<Self> {
+        let migration =
+            |(number, (name, sql)): (u32, &(&str, &str))| Self { number, name: (*name).into(), sql: (*sql).into() };
+        (1..).zip(EMBEDDED).map(migration).collect()
+    }
+
+    fn checksum(&self) -> String {
+        blake3::hash(self.sql.as_bytes()).to_hex().to_string()
+    }
+
+    /// Its statements. A statement ends with a line that ends in `;`, and lines that begin with `--` are not part of any.
+    fn statements(&self) -> Vec<String> {
+        let mut statements = vec![String::new()];
+        for line in self.sql.lines().filter(|line| !line.starts_with("--")) {
+            let current = statements.last_mut().expect("there is always one");
+            current.push_str(line);
+            current.push('\n');
+            if line.trim_end().ends_with(';') {
+                current.truncate(current.trim_end().len() - 1);
+                statements.push(String::new());
+            }
+        }
+        statements.iter().map(|statement| statement.trim().to_owned()).filter(|s| !s.is_empty()).collect()
+    }
+}
+
+impl ClickHouse {
+    /// Brings the database's schema up to date; gives the names of the migrations that were applied.
+    ///
+    /// # Errors
+    /// When a statement fails, when an applied migration was changed, and when the database is newer than this program.
+    pub async fn migrate(&self) -> Result<Vec<String>, MigrateError> {
+        self.migrate_to(&Migration::embedded()).await
+    }
+
+    /// The same with a given list of migrations.
+    ///
+    /// # Errors
+    /// As [`migrate`](Self::migrate).
+    pub async fn migrate_to(&self, migrations: &[Migration]) -> Result<Vec<String>, MigrateError> {
+        self.make_record().await?;
+        let applied = self.applied().await?;
+        check(&applied, migrations)?;
+        let mut done = Vec::new();
+        for migration in migrations.iter().filter(|m| !applied.iter().any(|a| a.number == m.number)) {
+            self.apply(migration).await?;
+            done.push(migration.name.clone());
+        }
+        views::publish(self).await?;
+        Ok(done)
+    }
+
+    /// The database and the table that remembers migrations.
+    async fn make_record(&self) -> Result<(), ClickHouseError> {
+        let database = self.database();
+        self.execute(&format!("CREATE DATABASE IF NOT EXISTS {database}")).await?;
+        self.execute(&format!(
+            "CREATE TABLE IF NOT EXISTS {database}.schema_migrations (\
+                number UInt32 COMMENT 'Place in the order, from 1.', \
+                name String COMMENT 'Name of the file.', \
+                checksum String COMMENT 'BLAKE3 of the file.', \
+                applied_at DateTime64(3, 'UTC') DEFAULT now64(3, 'UTC') COMMENT 'When it was applied. UTC, milliseconds.'\
+            ) ENGINE = {} ORDER BY (number, name, checksum) COMMENT 'Schema changes that this database has.'",
+            engine("ReplacingMergeTree")
+        ))
+        .await
+    }
+
+    async fn applied(&self) -> Result<Vec<Applied>, ClickHouseError> {
+        let sql =
+            format!("SELECT DISTINCT number, name, checksum FROM {}.schema_migrations ORDER BY number", self.database());
+        self.deadline(self.query(&sql).fetch_all()).await
+    }
+
+    async fn apply(&self, migration: &Migration) -> Result<(), MigrateError> {
+        for (statement, sql) in (1..).zip(migration.statements()) {
+            self.execute(&self.filled_in(&sql)).await.map_err(|cause| MigrateError::Statement {
+                migration: migration.name.clone(),
+                statement,
+                begins: sql.lines().next().unwrap_or_default().to_owned(),
+                cause,
+            })?;
+        }
+        let insert = format!(
+            "INSERT INTO {}.schema_migrations (number, name, checksum) SETTINGS async_insert = 0 VALUES (?, ?, ?)",
+            self.database()
+        );
+        let insert = self.query(&insert).bind(migration.number).bind(&migration.name).bind(migration.checksum());
+        self.deadline(insert.execute()).await?;
+        tracing::info!(migration = migration.name, database = self.database().as_str(), "applied");
+        Ok(())
+    }
+
+    /// A statement with what this deployment has for `{{...}}`. Engines are named here alone, so that a replicated deployment
+    /// differs in nothing else.
+    fn filled_in(&self, sql: &str) -> String {
+        let window = format!("non_replicated_deduplication_window = {}", self.deduplication_window);
+        sql.replace("{{database}}", self.database().as_str())
+            .replace("{{merge_tree}}", engine("MergeTree"))
+            .replace("{{aggregating_merge_tree}}", engine("AggregatingMergeTree"))
+            .replace("{{deduplication}}", &window)
+    }
+}
+
+/// The engine of a table of this kind.
+const fn engine(kind: &'static str) -> &'static str {
+    kind
+}
+
+fn check(applied: &[Applied], migrations: &[Migration]) -> Result<(), MigrateError> {
+    for applied in applied {
+        let label = || format!("{} ({})", applied.number, applied.name);
+        match migrations.iter().find(|migration| migration.number == applied.number) {
+            None => return Err(MigrateError::Unknown(label())),
+            Some(migration) if migration.name != applied.name || migration.checksum() != applied.checksum => {
+                return Err(MigrateError::Changed(label()));
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn migration(sql: &str) -> Migration {
+        Migration { number: 1, name: "0001_test".into(), sql: sql.into() }
+    }
+
+    #[test]
+    fn a_statement_ends_with_its_line() {
+        let sql = "-- why; and how\nCREATE TABLE a\n(\n    x Int8 COMMENT 'a; b'\n);\n\n-- next\nSELECT 1;\nSELECT 2\n";
+        let statements = migration(sql).statements();
+        assert_eq!(statements, ["CREATE TABLE a\n(\n    x Int8 COMMENT 'a; b'\n)", "SELECT 1", "SELECT 2"]);
+    }
+
+    #[test]
+    fn every_file_is_embedded_under_its_number() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/clickhouse/migrations");
+        let mut files: Vec<String> = std::fs::read_dir(folder)
+            .expect("folder")
+            .map(|entry| entry.expect("entry").file_name().to_string_lossy().into_owned())
+            .collect();
+        files.sort();
+        let embedded: Vec<String> = Migration::embedded().iter().map(|m| format!("{}.sql", m.name)).collect();
+        assert_eq!(embedded, files);
+        for migration in Migration::embedded() {
+            assert!(migration.name.starts_with(&format!("{:04}_", migration.number)), "{}", migration.name);
+        }
+    }
+
+    #[test]
+    fn every_statement_may_run_again() {
+        for migration in Migration::embedded() {
+            for statement in migration.statements() {
+                let first = statement.lines().next().unwrap_or_default();
+                let repeatable = ["IF NOT EXISTS", "IF EXISTS", "OR REPLACE"].iter().any(|words| first.contains(words));
+                assert!(repeatable, "{}: {first}", migration.name);
+                assert!(!statement.contains("ENGINE = Merge"), "{}: engines are filled in", migration.name);
+            }
+        }
+    }
+
+    #[test]
+    fn a_database_that_does_not_fit_is_refused() {
+        let known = [migration("SELECT 1;")];
+        let applied = |number, checksum: String| vec![Applied { number, name: "0001_test".into(), checksum }];
+        assert!(check(&applied(1, known[0].checksum()), &known).is_ok());
+        assert!(matches!(check(&applied(1, "other".into()), &known), Err(MigrateError::Changed(_))));
+        assert!(matches!(check(&applied(2, known[0].checksum()), &known), Err(MigrateError::Unknown(_))));
+    }
+}

@@ -1,0 +1,156 @@
+//! Batches of the log into tables, each record once.
+//!
+//! The tables of a topic are filled one after the other, each with one insert whose token is the batch's and the table's name.
+//! A batch that fails between them is repeated as a whole: what is there already is taken as done.
+//!
+//! A token alone is not believed where an earlier attempt may have ended badly. A server that was killed may remember the token
+//! but not the rows; one that took many other batches meanwhile may have forgotten it and take the rows twice. So the first
+//! batch of a partition, and one after an error, is counted in its tables after it was written.
+
+use super::{
+    ClickHouse, ClickHouseError,
+    insert::Rows,
+    rowbinary::RowBinary,
+    tables::{self, DEAD_LETTERS, DUPLICATES, RECEIPT_ITEMS, RECEIPTS, REQUESTS, TRANSACTION_SCORES, TRANSACTIONS, Table},
+};
+use millrace_runtime::sink::{Batch, Sink, SinkError};
+use millrace_schemas::{
+    Event, Topic,
+    wire::{Codec, DecodeError},
+};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+/// The projection into ClickHouse.
+pub struct ClickHouseSink {
+    clickhouse: ClickHouse,
+    codec: Arc<Codec>,
+    /// Partitions whose last batch was written by this process, and acknowledged.
+    settled: Mutex<BTreeSet<(Topic, i32)>>,
+}
+
+impl ClickHouseSink {
+    /// A sink into tables that are migrated.
+    pub fn new(clickhouse: ClickHouse, codec: Arc<Codec>) -> Self {
+        Self { clickhouse, codec, settled: Mutex::default() }
+    }
+
+    fn settled(&self) -> MutexGuard<'_, BTreeSet<(Topic, i32)>> {
+        self.settled.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn insert(&self, rows: &Rows, batch: &Batch) -> Result<(), SinkError> {
+        if rows.count == 0 {
+            return Ok(());
+        }
+        let token = format!("{}:{}", batch.token(), rows.table);
+        let failed = |error: ClickHouseError| error.into_sink_error(&format!("inserting {token}"));
+        self.clickhouse.insert(rows, &token).await.map_err(failed)
+    }
+
+    /// Counts the batch's rows in their table.
+    async fn verify(&self, rows: &Rows, batch: &Batch) -> Result<(), SinkError> {
+        let table = format!("{}.{}", self.clickhouse.database(), tables::stored_as(rows.table));
+        let sql =
+            format!("SELECT count() FROM {table} WHERE _topic = ? AND _partition = ? AND _offset BETWEEN ? AND ?");
+        let query = self.clickhouse.query(&sql).bind(batch.topic.name()).bind(batch.partition);
+        let counted = self.clickhouse.deadline(query.bind(batch.first).bind(batch.last).fetch_one::<u64>()).await;
+        let stored = counted.map_err(|error| error.into_sink_error(&format!("counting {}", batch.token())))?;
+        if stored == rows.count {
+            return Ok(());
+        }
+        Err(SinkError::Fatal(format!(
+            "{table} has {stored} rows of {} partition {} offsets {} to {} where the log makes {}, though it acknowledged them; \
+             rebuild the projection",
+            batch.topic, batch.partition, batch.first, batch.last, rows.count
+        )))
+    }
+}
+
+impl Sink for ClickHouseSink {
+    const NAME: &'static str = "clickhouse";
+
+    fn topics(&self) -> Vec<Topic> {
+        tables::topics()
+    }
+
+    /// Asked when a partition is taken over, whose last batch may be another process's.
+    async fn position(&self, topic: Topic, partition: i32) -> Result<Option<i64>, SinkError> {
+        self.settled().remove(&(topic, partition));
+        let Some(last_written) = tables::of_topic(topic).last() else {
+            return Err(SinkError::Fatal(format!("no table is filled from the topic {topic}")));
+        };
+        let sql = format!(
+            "SELECT maxOrNull(_offset) FROM {}.{} WHERE _topic = ? AND _partition = ?",
+            self.clickhouse.database(),
+            tables::stored_as(last_written)
+        );
+        let query = self.clickhouse.query(&sql).bind(topic.name()).bind(partition);
+        let position = self.clickhouse.deadline(query.fetch_one::<Option<i64>>()).await;
+        position.map_err(|error| error.into_sink_error(&format!("reading the position of {topic} {partition}")))
+    }
+
+    async fn write(&self, batch: &Batch) -> Result<(), SinkError> {
+        let tables = encode(&self.codec, batch)?;
+        let partition = (batch.topic, batch.partition);
+        let was_settled = self.settled().remove(&partition);
+        for rows in &tables {
+            self.insert(rows, batch).await?;
+        }
+        if !was_settled {
+            for rows in &tables {
+                self.verify(rows, batch).await?;
+            }
+        }
+        self.settled().insert(partition);
+        Ok(())
+    }
+}
+
+/// A batch as the rows of its topic's tables, in the order of [`tables::of_topic`].
+fn encode(codec: &Codec, batch: &Batch) -> Result<Vec<Rows>, SinkError> {
+    match batch.topic {
+        Topic::TransactionScores => rows_of(codec, batch, &[&TRANSACTIONS, &TRANSACTION_SCORES]),
+        Topic::Purchases => rows_of(codec, batch, &[&RECEIPT_ITEMS, &RECEIPTS]),
+        Topic::DeadLetters => rows_of(codec, batch, &[&DEAD_LETTERS]),
+        Topic::Duplicates => rows_of(codec, batch, &[&DUPLICATES]),
+        Topic::Requests => rows_of(codec, batch, &[&REQUESTS]),
+        Topic::Transactions | Topic::Receipts | Topic::Schemas => {
+            Err(SinkError::Fatal(format!("no table is filled from the topic {}", batch.topic)))
+        }
+    }
+}
+
+fn rows_of<E: Event>(codec: &Codec, batch: &Batch, tables: &[&Table<E>]) -> Result<Vec<Rows>, SinkError> {
+    let mut written: Vec<(RowBinary, usize)> = tables.iter().map(|_| (RowBinary::default(), 0)).collect();
+    for record in &batch.records {
+        let event = codec.decode::<E>(record.value.as_deref()).map_err(|error| undecodable(record.offset, &error))?;
+        for (table, (out, count)) in tables.iter().zip(&mut written) {
+            *count += table.write(&event, record, out);
+            if let Some(text) = out.take_bad_uuid() {
+                return Err(SinkError::Poison {
+                    offset: record.offset,
+                    code: "bad_uuid",
+                    reason: format!("an id of the event is not a UUID: {text:?}"),
+                });
+            }
+        }
+    }
+    let rows = |(table, (out, count)): (&&Table<E>, (RowBinary, usize))| Rows {
+        table: table.name,
+        columns: table.column_names(),
+        count: count as u64,
+        bytes: out.into_bytes().into(),
+    };
+    Ok(tables.iter().zip(written).map(rows).collect())
+}
+
+/// A schema that is not known yet may be known later; anything else about the bytes stays as it is.
+fn undecodable(offset: i64, error: &DecodeError) -> SinkError {
+    match error {
+        DecodeError::UnknownSchema(_) => SinkError::Transient(format!("record at offset {offset}: {error}")),
+        _ => SinkError::Poison { offset, code: error.code(), reason: error.to_string() },
+    }
+}

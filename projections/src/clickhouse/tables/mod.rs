@@ -1,0 +1,109 @@
+//! Which column of which table holds what of an event: one line for each column, in the order of its bytes.
+
+mod audit;
+mod receipts;
+mod transactions;
+
+pub use audit::{DEAD_LETTERS, DUPLICATES, REQUESTS};
+pub use receipts::{RECEIPT_ITEMS, RECEIPTS};
+pub use transactions::{TRANSACTION_SCORES, TRANSACTIONS};
+
+use super::rowbinary::RowBinary;
+use millrace_runtime::Record;
+use millrace_schemas::{
+    Topic,
+    event::{FieldError, TimeResolution},
+};
+
+/// The set of tables and rollups that is written and that the public names show.
+pub const SET: &str = "v1";
+
+/// Columns that say where in the log a row comes from; every table ends with them.
+pub const POSITION: [&str; 4] = ["_topic", "_partition", "_offset", "_timestamp"];
+
+/// How a table is filled from events `E`.
+pub struct Table<E: 'static> {
+    /// Public name.
+    pub name: &'static str,
+    /// How many rows one event makes.
+    pub rows: fn(&E) -> usize,
+    /// Columns without [`POSITION`], in the order they are written.
+    pub columns: &'static [Column<E>],
+}
+
+/// One column: its name, and its value in a row of an event; the number is the row's among those of the event, from 0.
+pub struct Column<E> {
+    name: &'static str,
+    write: fn(&E, usize, &mut RowBinary),
+}
+
+const fn column<E>(name: &'static str, write: fn(&E, usize, &mut RowBinary)) -> Column<E> {
+    Column { name, write }
+}
+
+const fn one<E>(_: &E) -> usize {
+    1
+}
+
+impl<E> Table<E> {
+    /// Columns in the order in which [`write`](Self::write) writes them.
+    pub fn column_names(&self) -> Vec<&'static str> {
+        self.columns.iter().map(|column| column.name).chain(POSITION).collect()
+    }
+
+    /// Writes an event's rows and says how many they are.
+    pub fn write(&self, event: &E, record: &Record, out: &mut RowBinary) -> usize {
+        let rows = (self.rows)(event);
+        for index in 0..rows {
+            for column in self.columns {
+                (column.write)(event, index, out);
+            }
+            out.text(record.topic.name());
+            out.int32(record.partition);
+            out.int64(record.offset);
+            out.time(record.timestamp);
+        }
+        rows
+    }
+}
+
+/// Name of the table that holds a public name's rows.
+pub fn stored_as(name: &str) -> String {
+    format!("{name}_{SET}")
+}
+
+/// Public names of the tables that a topic fills, in the order they are written; the last one tells the position.
+pub const fn of_topic(topic: Topic) -> &'static [&'static str] {
+    match topic {
+        Topic::TransactionScores => &[TRANSACTIONS.name, TRANSACTION_SCORES.name],
+        Topic::Purchases => &[RECEIPT_ITEMS.name, RECEIPTS.name],
+        Topic::DeadLetters => &[DEAD_LETTERS.name],
+        Topic::Duplicates => &[DUPLICATES.name],
+        Topic::Requests => &[REQUESTS.name],
+        Topic::Transactions | Topic::Receipts | Topic::Schemas => &[],
+    }
+}
+
+/// Topics that fill tables.
+pub fn topics() -> Vec<Topic> {
+    Topic::ALL.iter().copied().filter(|topic| !of_topic(*topic).is_empty()).collect()
+}
+
+/// Public names of all tables.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    Topic::ALL.iter().flat_map(|topic| of_topic(*topic)).copied()
+}
+
+fn time_resolution(resolution: TimeResolution) -> &'static str {
+    match resolution {
+        TimeResolution::Exact => "exact",
+        TimeResolution::AmbiguousEarlier => "ambiguous_earlier",
+        TimeResolution::GapForward => "gap_forward",
+    }
+}
+
+fn field_error(out: &mut RowBinary, error: &FieldError) {
+    out.text(&error.path);
+    out.text(&error.code);
+    out.text(&error.message);
+}
