@@ -1,0 +1,102 @@
+//! The whole configuration: one section for each part; every process reads the same file and uses its own sections.
+
+use millrace_ingest::GatewayConfig;
+use millrace_processors::ScoringConfig;
+use millrace_projections::ClickHouseConfig;
+use millrace_runtime::{
+    config::{ConfigError, KafkaConfig, RegistryConfig},
+    processor::ProcessorConfig,
+    sink::SinkConfig,
+    telemetry::LogConfig,
+};
+use millrace_schemas::rules::Rules;
+use serde::{Deserialize, Serialize};
+use std::{net::SocketAddr, path::PathBuf};
+
+/// Everything that can be configured.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// The broker.
+    pub kafka: KafkaConfig,
+    /// The schema registry.
+    pub registry: RegistryConfig,
+    /// The ClickHouse server.
+    pub clickhouse: ClickHouseConfig,
+    /// Limits that gateway and processors must share.
+    pub rules: RulesConfig,
+    /// The HTTP gateway.
+    pub gateway: GatewayConfig,
+    /// Every processor.
+    pub processor: ProcessorConfig,
+    /// The scoring processor.
+    pub scoring: ScoringConfig,
+    /// Every projector.
+    pub projector: SinkConfig,
+    /// What workers answer health checks and metrics on.
+    pub worker: WorkerConfig,
+    /// Logs.
+    pub log: LogConfig,
+}
+
+/// Limits that gateway and processors must share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RulesConfig {
+    /// How far an event's time may lie after its receipt, in milliseconds.
+    pub ahead_max_ms: i64,
+    /// How far the sum of a receipt's lines may lie from its total, in ten-thousandths of the currency unit.
+    pub total_tolerance: i64,
+}
+
+impl Default for RulesConfig {
+    fn default() -> Self {
+        let Rules { ahead_max_ms, total_tolerance } = Rules::default();
+        Self { ahead_max_ms, total_tolerance }
+    }
+}
+
+impl From<RulesConfig> for Rules {
+    fn from(RulesConfig { ahead_max_ms, total_tolerance }: RulesConfig) -> Self {
+        Self { ahead_max_ms, total_tolerance }
+    }
+}
+
+/// Where a processor or projector answers `/health/live`, `/health/ready` and `/metrics`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct WorkerConfig {
+    /// Address to listen on; port 0 takes any free one.
+    pub listen: SocketAddr,
+}
+
+impl Default for WorkerConfig {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 0)) }
+    }
+}
+
+/// Where the configuration is read from: defaults, then the file, then `MILLRACE__SECTION__KEY`, then `--set`.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct ConfigArgs {
+    /// Configuration file, TOML
+    #[arg(long, value_name = "FILE", env = "MILLRACE_CONFIG", global = true)]
+    pub config: Option<PathBuf>,
+    /// Set one value, such as kafka.brokers=host:9092; may be given several times
+    #[arg(long = "set", value_name = "SECTION.KEY=VALUE", global = true)]
+    pub sets: Vec<String>,
+}
+
+impl ConfigArgs {
+    /// Reads the configuration. Without `--config`, that of the running local stack is used when there is one.
+    pub fn load(&self) -> Result<Config, ConfigError> {
+        let file = self.config.clone().or_else(local_stack);
+        millrace_runtime::config::load(file.as_deref(), &self.sets)
+    }
+}
+
+/// The file that a local stack's services are started with.
+fn local_stack() -> Option<PathBuf> {
+    let file = millrace_local::Home::find().ok()?.folder().join("run/millrace.toml");
+    file.is_file().then_some(file)
+}
