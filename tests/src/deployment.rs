@@ -2,7 +2,7 @@
 
 use millrace_ingest::{Gateway, GatewayConfig};
 use millrace_processors::{Receipts, Scoring, ScoringConfig};
-use millrace_projections::{ClickHouseConfig, ClickHouseSink};
+use millrace_projections::clickhouse::{ClickHouse, ClickHouseConfig, ClickHouseSink};
 use millrace_runtime::{
     config::{KafkaConfig, RegistryConfig},
     lifecycle::Shutdown,
@@ -47,7 +47,7 @@ impl Deployment {
         let log = Log::new(&kafka, &registry).expect("configuration");
         log.create_topics().await.expect("topics");
         log.register_schemas().await.expect("schemas");
-        millrace_projections::migrate(&clickhouse).await.expect("tables");
+        ClickHouse::new(&clickhouse).expect("configuration").migrate().await.expect("tables");
         Self { kafka, registry, clickhouse, log, services: Vec::new() }
     }
 
@@ -57,11 +57,12 @@ impl Deployment {
         let base = format!("http://{}", listener.local_addr().expect("address"));
         let events = EventProducer::connect(&self.log, "gateway").await.expect("schemas");
         let metrics = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder().handle();
-        let gateway = Gateway::new(&config, Rules::default(), events, metrics).expect("configuration");
+        let gateway = Gateway::new(events, move || metrics.render());
         let shutdown = Shutdown::new();
         let until = shutdown.clone();
         let task = tokio::spawn(async move {
-            millrace_ingest::serve(gateway, listener, async move { until.cancelled().await }).await.expect("the gateway ends well");
+            let until = async move { until.cancelled().await };
+            millrace_ingest::serve(config, listener, gateway, until).await.expect("the gateway ends well");
         });
         self.services.push((shutdown, task));
         base
@@ -85,7 +86,8 @@ impl Deployment {
     /// Runs the ClickHouse projector.
     pub async fn projector(&mut self) -> Shutdown {
         let codec = Arc::clone(self.log.codec().await.expect("schemas").codec());
-        let store = Arc::new(ClickHouseSink::new(&self.clickhouse, codec).expect("configuration"));
+        let clickhouse = ClickHouse::new(&self.clickhouse).expect("configuration");
+        let store = Arc::new(ClickHouseSink::new(clickhouse, codec));
         let (log, shutdown) = (self.log.clone(), Shutdown::new());
         let run = sink::run(store, log, SinkConfig::default(), shutdown.clone());
         self.keep(shutdown, run)

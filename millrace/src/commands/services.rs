@@ -5,7 +5,7 @@ use anyhow::{Context, Result};
 use clap::ValueEnum;
 use millrace_ingest::Gateway;
 use millrace_processors::{Receipts, Scoring};
-use millrace_projections::ClickHouseSink;
+use millrace_projections::clickhouse::{ClickHouse, ClickHouseSink};
 use millrace_runtime::{lifecycle, log::Log, processor, producer::EventProducer, sink, telemetry};
 use std::sync::Arc;
 use tokio::net::TcpListener;
@@ -37,8 +37,8 @@ pub async fn gateway(config: Config) -> Result<()> {
         .with_context(|| format!("gateway.listen: {listen} cannot be listened on; is another program there?"))?;
     let log = Log::new(&config.kafka, &config.registry)?;
     let events = EventProducer::connect(&log, "gateway").await?;
-    let gateway = Gateway::new(&config.gateway, config.rules.into(), events, metrics)?;
-    millrace_ingest::serve(gateway, listener, async move { shutdown.cancelled().await }).await?;
+    let gateway = Gateway { rules: config.rules.into(), ..Gateway::new(events, move || metrics.render()) };
+    millrace_ingest::serve(config.gateway, listener, gateway, async move { shutdown.cancelled().await }).await?;
     Ok(())
 }
 
@@ -65,7 +65,7 @@ pub async fn projector(config: Config, which: Projection) -> Result<()> {
     match which {
         Projection::Clickhouse => {
             let schemas = log.codec().await?;
-            let sink = ClickHouseSink::new(&config.clickhouse, schemas.codec().clone())?;
+            let sink = ClickHouseSink::new(ClickHouse::new(&config.clickhouse)?, schemas.codec().clone());
             sink::run(Arc::new(sink), log, config.projector.clone(), shutdown).await?;
         }
     }
