@@ -1,0 +1,64 @@
+//! What may be kept of a refused text: card data never is.
+
+use crate::parse::Held;
+use millrace_schemas::rules::{is_card_field_name, mentions_card_number};
+
+/// Longest word that could be the name of a field with card data.
+const NAME_MAX: usize = 40;
+/// A card number with its separators: what lies across the cut is looked at too.
+const OVERLAP: usize = 64;
+
+const CARD_DATA: &[u8] = b"[not kept: card data]";
+const UNSEARCHABLE: &[u8] = b"[not kept: its content encoding cannot be read, so it cannot be searched for card data]";
+
+/// The bytes to keep of a refused text, at most `max`, and whether they are not all of it.
+pub(super) fn kept(payload: &[u8], held: Held, max: usize) -> (Vec<u8>, bool) {
+    let start = &payload[..payload.len().min(max)];
+    let searched = &payload[..payload.len().min(max.saturating_add(OVERLAP))];
+    match held {
+        Held::CardData => (CARD_DATA.to_vec(), true),
+        Held::Unsearchable => (UNSEARCHABLE.to_vec(), true),
+        Held::Unknown if may_hold_card_data(searched) => (CARD_DATA.to_vec(), true),
+        Held::Unknown | Held::Clean => (start.to_vec(), start.len() < payload.len()),
+    }
+}
+
+/// Searches a text of unknown structure: it may be refused wrongly here, but nothing that looks like a card is let through. Bytes of
+/// value 0, which UTF-16 has between digits, are passed over.
+fn may_hold_card_data(bytes: &[u8]) -> bool {
+    let text: String = String::from_utf8_lossy(bytes).chars().filter(|c| *c != '\0').collect();
+    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    mentions_card_number(&text)
+        || text.split(|c| !is_word(c)).any(|word| (3..=NAME_MAX).contains(&word.len()) && is_card_field_name(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_be_a_card_is_not_kept() {
+        let utf16: Vec<u8> = "4111111111111111".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        for payload in [
+            &b"{\"a\": 4111111111111111"[..],
+            b"<x><card_number>1</card_number",
+            b"cvv=123",
+            &utf16,
+            b"\xff4111 1111 1111 1111",
+        ] {
+            assert_eq!(kept(payload, Held::Unknown, 1_000), (CARD_DATA.to_vec(), true), "{payload:?}");
+        }
+    }
+
+    #[test]
+    fn a_number_across_the_cut_is_found() {
+        assert_eq!(kept(b"1234 4111111111111111", Held::Unknown, 8).0, CARD_DATA);
+    }
+
+    #[test]
+    fn other_texts_are_kept_up_to_the_limit() {
+        assert_eq!(kept(b"{\"amount\": }", Held::Unknown, 1_000), (b"{\"amount\": }".to_vec(), false));
+        assert_eq!(kept(b"0123456789", Held::Clean, 4), (b"0123".to_vec(), true));
+        assert_eq!(kept(b"", Held::CardData, 4).0, CARD_DATA);
+    }
+}
