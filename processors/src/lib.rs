@@ -1,1 +1,11 @@
-//! Placeholder.
+//! What Millrace makes of journal events. Pure: no Kafka, no store, no clock, no randomness; the runtime feeds them one record
+//! after another and keeps what they answer.
+//!
+//! - [`scoring`]: a transaction with its risk score, its customer's windows, the reasons and the decision.
+//! - [`receipts`]: a receipt split to its place and lines, with its sums.
+
+pub mod receipts;
+pub mod scoring;
+
+pub use receipts::Receipts;
+pub use scoring::{Scoring, ScoringConfig};

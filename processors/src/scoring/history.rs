@@ -1,0 +1,126 @@
+//! Facts of a customer's whole life. They don't expire, except that only so many devices and locations are remembered.
+
+use millrace_schemas::event::Transaction;
+use std::{
+    collections::VecDeque,
+    hash::{DefaultHasher, Hasher},
+};
+
+/// Most devices remembered of a customer, and most locations; the one first seen longest ago is forgotten first.
+pub const KNOWN_MAX: usize = 32;
+
+/// What a customer has done so far, over all transactions in the order of the log.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct History {
+    /// One for each currency, in the order of first use.
+    totals: Vec<Total>,
+    devices: Known,
+    locations: Known,
+    newest: Option<i64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Total {
+    currency: [u8; 3],
+    count: u64,
+    /// In ten-thousandths; 128 bits, so that no life is too long for an exact sum.
+    sum: i128,
+}
+
+/// What a customer had done before a transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Past {
+    /// Transactions, all currencies.
+    pub count: u64,
+    /// Transactions in the transaction's currency.
+    pub currency_count: u64,
+    /// Their exact sum, in ten-thousandths of the currency unit.
+    pub currency_sum: i128,
+    /// Whether the transaction's device is among those remembered.
+    pub knows_device: bool,
+    /// Whether its location is.
+    pub knows_location: bool,
+    /// Largest `occurred_at`.
+    pub newest: Option<i64>,
+}
+
+impl History {
+    /// The past, as a transaction finds it.
+    pub fn before(&self, transaction: &Transaction) -> Past {
+        let own = self.totals.get(usize::from(self.currency_number(&transaction.currency)));
+        Past {
+            count: self.totals.iter().map(|total| total.count).sum(),
+            currency_count: own.map_or(0, |total| total.count),
+            currency_sum: own.map_or(0, |total| total.sum),
+            knows_device: self.devices.contains(fingerprint(&transaction.device_id)),
+            knows_location: self.locations.contains(fingerprint(&transaction.location)),
+            newest: self.newest,
+        }
+    }
+
+    /// Makes a transaction part of the past.
+    pub fn add(&mut self, transaction: &Transaction) {
+        let number = usize::from(self.currency_number(&transaction.currency));
+        if number == self.totals.len() {
+            self.totals.reserve_exact(1);
+            self.totals.push(Total { currency: letters(&transaction.currency), count: 0, sum: 0 });
+        }
+        let total = &mut self.totals[number];
+        total.count += 1;
+        total.sum += i128::from(transaction.amount);
+        self.devices.add(fingerprint(&transaction.device_id));
+        self.locations.add(fingerprint(&transaction.location));
+        self.newest = self.newest.max(Some(transaction.occurred_at));
+    }
+
+    /// A small number that stands for a currency among the customer's: its place in the order of first use. A currency not used
+    /// yet has the number it will get.
+    pub fn currency_number(&self, currency: &str) -> u16 {
+        let letters = letters(currency);
+        let number = self.totals.iter().position(|total| total.currency == letters).unwrap_or(self.totals.len());
+        u16::try_from(number).expect("the rules take only ISO 4217 currencies, of which there are fewer than 1,000")
+    }
+
+    /// Bytes taken, room for more included.
+    pub fn bytes(&self) -> usize {
+        let known = (self.devices.0.capacity() + self.locations.0.capacity()) * size_of::<u64>();
+        size_of::<Self>() + self.totals.capacity() * size_of::<Total>() + known
+    }
+}
+
+/// Fingerprints of what was seen, the one first seen longest ago first.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Known(VecDeque<u64>);
+
+impl Known {
+    fn contains(&self, fingerprint: u64) -> bool {
+        self.0.contains(&fingerprint)
+    }
+
+    fn add(&mut self, fingerprint: u64) {
+        if self.contains(fingerprint) {
+            return;
+        }
+        if self.0.len() == KNOWN_MAX {
+            self.0.pop_front();
+        }
+        if self.0.len() == self.0.capacity() {
+            self.0.reserve_exact(1);
+        }
+        self.0.push_back(fingerprint);
+    }
+}
+
+/// Stands for a text within this process; never leaves it. Who wanted to pass for another's device would just send its id, so
+/// that a hash need not withstand more than chance.
+fn fingerprint(text: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    hasher.write(text.as_bytes());
+    hasher.finish()
+}
+
+fn letters(currency: &str) -> [u8; 3] {
+    let mut letters = [0; 3];
+    letters.iter_mut().zip(currency.bytes()).for_each(|(letter, byte)| *letter = byte);
+    letters
+}
