@@ -33,7 +33,7 @@ CREATE TABLE IF NOT EXISTS {{database}}.requests_v1
     _stored_at DateTime64(3, 'UTC') DEFAULT now64(3, 'UTC') COMMENT 'When this row was written here. UTC, milliseconds. Differs after a rebuild.' CODEC(Delta, ZSTD(1)),
     INDEX offsets _offset TYPE minmax GRANULARITY 1,
     INDEX request_ids request_id TYPE bloom_filter(0.01) GRANULARITY 1,
-    INDEX item_ids results.trn_id TYPE bloom_filter(0.01) GRANULARITY 1
+    INDEX item_ids arrayMap(id -> ifNull(id, ''), results.trn_id) TYPE bloom_filter(0.01) GRANULARITY 1
 )
 ENGINE = {{merge_tree}}
 PARTITION BY toYYYYMM(_timestamp)

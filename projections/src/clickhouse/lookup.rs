@@ -96,7 +96,7 @@ const PLACES: &[Place] = &[
         table: "requests",
         columns: "'' AS trn_id, '' AS owner, t.request_id AS business_id, toString(t.http_status) AS outcome, \
                   '' AS source, toInt64(0) AS source_timestamp",
-        by_uuid: &["has(t.results.trn_id, ?)"],
+        by_uuid: &["has(arrayMap(id -> ifNull(id, ''), t.results.trn_id), ?)"],
         by_text: &["t.request_id = ?"],
     },
 ];

@@ -1,0 +1,10 @@
+//! The ClickHouse projection against the real engine: schema, rows, rollups, and that every batch takes effect once.
+
+mod database;
+mod events;
+mod exactly_once;
+mod lookup;
+mod migrations;
+mod oracle;
+mod rollups;
+mod rows;
