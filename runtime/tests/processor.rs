@@ -76,12 +76,19 @@ fn windows(count: i32) -> Windows {
 }
 
 fn service(name: &str) -> String {
-    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set; run the tests with `make test`, or under `millrace sandbox -- cargo test`"))
+    std::env::var(name).unwrap_or_else(|_| {
+        panic!("{name} is not set; run the tests with `make test`, or under `millrace sandbox -- cargo test`")
+    })
 }
 
 async fn deployment(name: &str) -> Log {
     let prefix = format!("{name}-{}.", uuid::Uuid::new_v4().simple());
-    let kafka = KafkaConfig { brokers: service("MILLRACE_TEST_KAFKA"), topic_prefix: prefix, partitions: 3, ..KafkaConfig::default() };
+    let kafka = KafkaConfig {
+        brokers: service("MILLRACE_TEST_KAFKA"),
+        topic_prefix: prefix,
+        partitions: 3,
+        ..KafkaConfig::default()
+    };
     let registry = RegistryConfig { url: service("MILLRACE_TEST_REGISTRY"), ..RegistryConfig::default() };
     let log = Log::new(&kafka, &registry).expect("configuration");
     log.create_topics().await.expect("topics");
@@ -90,7 +97,9 @@ async fn deployment(name: &str) -> Log {
 }
 
 fn example() -> Transaction {
-    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../schemas/avro/transactions/v1.example.json")).expect("example");
+    let text =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../schemas/avro/transactions/v1.example.json"))
+            .expect("example");
     serde_json::from_str::<Vec<Transaction>>(&text).expect("example").remove(0)
 }
 
@@ -153,7 +162,10 @@ async fn memory_is_rebuilt_so_that_every_transaction_counts_once() {
     assert_eq!((scores.len(), read::<Duplicate>(&log).await.len()), (sent, 12));
     let mut counts: BTreeMap<String, Vec<i32>> = BTreeMap::new();
     for score in &scores {
-        counts.entry(score.transaction.customer_id.clone()).or_default().push(score.windows.customer_transaction_count_3h);
+        counts
+            .entry(score.transaction.customer_id.clone())
+            .or_default()
+            .push(score.windows.customer_transaction_count_3h);
         assert_eq!(score.trn_id, score.transaction.trn_id().to_string());
     }
     let expected: Vec<i32> = (1..=sent as i32 / customers).collect();

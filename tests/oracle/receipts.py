@@ -228,7 +228,7 @@ def main():
         expected = add_up(contract_receipts(arguments.file, zone, arguments.currency))
     if arguments.summary:
         expected = {name: value for name, value in expected.items() if not name.endswith("_by")}
-    json.dump(expected, sys.stdout, indent=1)
+    json.dump(expected, sys.stdout, indent=1 if arguments.summary else None)
     print()
 
 

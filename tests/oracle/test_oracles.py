@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Tests of the oracles themselves: python3 -m unittest discover -s tests/oracle"""
 
+import datetime
 import pathlib
 import random
 import sys
@@ -8,6 +9,7 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
+import disorder
 import receipts
 import windows
 from exact import divide_half_even, scaled
@@ -74,6 +76,37 @@ class Windows(unittest.TestCase):
             self.assertEqual(list(expected(log, Quick)), list(expected(log, Naive)), f"seed {seed}")
 
 
+class Disorder(unittest.TestCase):
+    def setUp(self):
+        sample = pathlib.Path(__file__).parents[2] / "data" / "sample" / "transactions-sparkov.ndjson"
+        self.lines = sample.read_text(encoding="utf-8").splitlines(keepends=True)
+
+    def rows(self, order, duplicates=0.0, conflicts=0):
+        draw = random.Random(1)
+        ordered = disorder.ordered(self.lines, order, draw)
+        self.assertEqual(sorted(ordered), sorted(self.lines))
+        return list(expected(windows.from_contract(disorder.with_repeats(ordered, duplicates, conflicts, draw))))
+
+    def late(self, order):
+        return sum(not row["window_exact"] for row in self.rows(order))
+
+    def test_only_a_full_shuffle_makes_transactions_late(self):
+        self.assertEqual((self.late("file"), self.late("within")), (0, 0))
+        self.assertGreater(self.late("full"), len(self.lines) // 2)
+        self.assertNotEqual(self.rows("within"), self.rows("file"))
+
+    def test_repeats_are_duplicates_and_conflicts_and_change_no_window(self):
+        rows = self.rows("within", duplicates=0.1, conflicts=20)
+        outcomes = [row["outcome"] for row in rows]
+        self.assertEqual((outcomes.count("duplicate"), outcomes.count("conflict")), (round(0.1 * len(self.lines)), 20))
+
+        def windows_by_id(rows):
+            scored = (row for row in rows if row["outcome"] == "scored")
+            return {(row["customer_id"], row["transaction_id"]): row | {"position": None} for row in scored}
+
+        self.assertEqual(windows_by_id(rows), windows_by_id(self.rows("within")))
+
+
 class Receipts(unittest.TestCase):
     def receipt(self, total, *lines, vat="0", tips="0"):
         money = [scaled(text, 4) for text in (total, vat, tips)]
@@ -101,6 +134,16 @@ class Receipts(unittest.TestCase):
     def test_buckets_begin_on_the_quarter_hour(self):
         self.assertEqual(receipts.bucket(1_291_192_199, "15m"), "2010-12-01T08:15:00Z")
         self.assertEqual(receipts.bucket(1_291_192_199, "1d"), "2010-12-01T00:00:00Z")
+
+
+class Sample(unittest.TestCase):
+    def test_every_receipt_of_the_sample_keeps_the_rules(self):
+        sample = pathlib.Path(__file__).parents[2] / "data" / "sample"
+        for name, count, returns in [("receipts-online-retail", 137, 24), ("receipts-generated", 300, 11)]:
+            zone = datetime.timezone.utc
+            added_up = receipts.add_up(receipts.contract_receipts(str(sample / f"{name}.ndjson"), zone, "RUB"))
+            self.assertEqual((added_up["accepted"], added_up["refused"]), (count, 0), name)
+            self.assertEqual(added_up["accepted_by_kind"]["return"], returns, name)
 
 
 if __name__ == "__main__":

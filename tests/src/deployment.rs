@@ -34,16 +34,27 @@ pub struct Deployment {
 }
 
 fn service(name: &str) -> String {
-    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set; run the tests with `make test`, or under `millrace sandbox -- cargo test`"))
+    std::env::var(name).unwrap_or_else(|_| {
+        panic!("{name} is not set; run the tests with `make test`, or under `millrace sandbox -- cargo test`")
+    })
 }
 
 impl Deployment {
     /// Makes topics, schemas and tables under a name of their own.
     pub async fn new(name: &str) -> Self {
         let unique = format!("{name}_{}", &uuid::Uuid::new_v4().simple().to_string()[..8]);
-        let kafka = KafkaConfig { brokers: service("MILLRACE_TEST_KAFKA"), topic_prefix: format!("{unique}."), partitions: 3, ..KafkaConfig::default() };
+        let kafka = KafkaConfig {
+            brokers: service("MILLRACE_TEST_KAFKA"),
+            topic_prefix: format!("{unique}."),
+            partitions: 3,
+            ..KafkaConfig::default()
+        };
         let registry = RegistryConfig { url: service("MILLRACE_TEST_REGISTRY"), ..RegistryConfig::default() };
-        let clickhouse = ClickHouseConfig { url: service("MILLRACE_TEST_CLICKHOUSE"), database: unique, ..ClickHouseConfig::default() };
+        let clickhouse = ClickHouseConfig {
+            url: service("MILLRACE_TEST_CLICKHOUSE"),
+            database: unique,
+            ..ClickHouseConfig::default()
+        };
         let log = Log::new(&kafka, &registry).expect("configuration");
         log.create_topics().await.expect("topics");
         log.register_schemas().await.expect("schemas");
@@ -135,7 +146,12 @@ impl Deployment {
     pub async fn query(&self, sql: &str) -> Vec<Json> {
         let response = reqwest::Client::new()
             .post(&self.clickhouse.url)
-            .query(&[("database", self.clickhouse.database.as_str()), ("default_format", "JSONEachRow"), ("output_format_json_quote_64bit_integers", "1"), ("output_format_json_quote_decimals", "1")])
+            .query(&[
+                ("database", self.clickhouse.database.as_str()),
+                ("default_format", "JSONEachRow"),
+                ("output_format_json_quote_64bit_integers", "1"),
+                ("output_format_json_quote_decimals", "1"),
+            ])
             .body(sql.to_owned())
             .send()
             .await
@@ -149,7 +165,8 @@ impl Deployment {
     /// The one value a query gives.
     pub async fn value(&self, sql: &str) -> String {
         let rows = self.query(sql).await;
-        let value = rows.first().and_then(Json::as_object).and_then(|row| row.values().next()).cloned().unwrap_or(Json::Null);
+        let value =
+            rows.first().and_then(Json::as_object).and_then(|row| row.values().next()).cloned().unwrap_or(Json::Null);
         value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned)
     }
 }

@@ -3,12 +3,7 @@
 use millrace_ingest::GatewayConfig;
 use millrace_schemas::event::{DeadLetter, Duplicate, Purchase, TransactionScore};
 use millrace_schemas::{Event as _, Topic};
-use millrace_tests::{
-    Deployment,
-    deployment::SOON,
-    python,
-    wait::until,
-};
+use millrace_tests::{Deployment, deployment::SOON, python, wait::until};
 use serde_json::{Value as Json, json};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -49,12 +44,19 @@ async fn what_is_posted_is_scored_or_split_and_queryable() {
     deployment.receipts();
     deployment.projector().await;
 
-    let (status, answer) = post(&base, "/api/v1/transactions", &transaction("c1", "t1", "10.00", "2026-03-01T10:00:00Z")).await;
+    let (status, answer) =
+        post(&base, "/api/v1/transactions", &transaction("c1", "t1", "10.00", "2026-03-01T10:00:00Z")).await;
     assert_eq!((status, answer["trn_status"].as_str()), (202, Some("Ok")), "{answer}");
     let second = transaction("c1", "t2", "20.00", "2026-03-01T11:00:00Z");
-    let (status, answer) = post(&base, "/api/v1/transactions", &json!([second, second, transaction("c2", "t3", "-1", "2026-03-01T11:00:00Z")])).await;
+    let (status, answer) = post(
+        &base,
+        "/api/v1/transactions",
+        &json!([second, second, transaction("c2", "t3", "-1", "2026-03-01T11:00:00Z")]),
+    )
+    .await;
     assert_eq!(status, 207, "{answer}");
-    let statuses: Vec<&str> = answer["results"].as_array().expect("results").iter().filter_map(|r| r["status"].as_str()).collect();
+    let statuses: Vec<&str> =
+        answer["results"].as_array().expect("results").iter().filter_map(|r| r["status"].as_str()).collect();
     assert_eq!(statuses, ["accepted", "duplicate", "invalid"], "{answer}");
     let (status, answer) = post(&base, "/api/v1/receipts", &receipt("p1", "r1")).await;
     assert_eq!(status, 202, "{answer}");
@@ -62,10 +64,26 @@ async fn what_is_posted_is_scored_or_split_and_queryable() {
     let scores = "SELECT count() FROM transaction_scores";
     until("scores in ClickHouse", SOON, || deployment.value(scores), |count| count == "2").await;
     let row = deployment.query("SELECT transaction_id, customer_transaction_count_24h, customer_avg_amount_24h FROM transaction_scores ORDER BY transaction_id").await;
-    assert_eq!(row[1], json!({"transaction_id": "t2", "customer_transaction_count_24h": 2, "customer_avg_amount_24h": "15"}));
-    until("the receipt in ClickHouse", SOON, || deployment.value("SELECT count() FROM receipt_items"), |count| count == "2").await;
-    until("the refusal in ClickHouse", SOON, || deployment.value("SELECT count() FROM dead_letters WHERE code = 'negative_amount'"), |count| count == "1").await;
-    until("the batch in ClickHouse", SOON, || deployment.value("SELECT count() FROM requests"), |count| count == "1").await;
+    assert_eq!(
+        row[1],
+        json!({"transaction_id": "t2", "customer_transaction_count_24h": 2, "customer_avg_amount_24h": "15"})
+    );
+    until(
+        "the receipt in ClickHouse",
+        SOON,
+        || deployment.value("SELECT count() FROM receipt_items"),
+        |count| count == "2",
+    )
+    .await;
+    until(
+        "the refusal in ClickHouse",
+        SOON,
+        || deployment.value("SELECT count() FROM dead_letters WHERE code = 'negative_amount'"),
+        |count| count == "1",
+    )
+    .await;
+    until("the batch in ClickHouse", SOON, || deployment.value("SELECT count() FROM requests"), |count| count == "1")
+        .await;
     deployment.stop().await;
 }
 
@@ -79,7 +97,12 @@ fn produce(deployment: &Deployment, topic: Topic, lines: &[Json]) -> Vec<Json> {
 }
 
 fn run_with_input(command: &mut Command, input: &str) -> String {
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the interpreter starts");
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the interpreter starts");
     child.stdin.take().expect("stdin").write_all(input.as_bytes()).expect("input is read");
     let output = child.wait_with_output().expect("it ends");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -104,7 +127,8 @@ async fn the_official_python_client_produces_and_reads_beside_http() {
     deployment.scoring();
     deployment.receipts();
 
-    let (status, _) = post(&base, "/api/v1/transactions", &transaction("c1", "http-1", "1.00", "2026-03-01T10:00:00Z")).await;
+    let (status, _) =
+        post(&base, "/api/v1/transactions", &transaction("c1", "http-1", "1.00", "2026-03-01T10:00:00Z")).await;
     assert_eq!(status, 202);
     let mut wrong_owner = event("c1", "d4", 10);
     wrong_owner["customer_id"] = json!("c9");
@@ -126,7 +150,9 @@ async fn the_official_python_client_produces_and_reads_beside_http() {
     let (status, _) = post(&base, "/api/v1/receipts", &receipt("p1", "r1")).await;
     assert_eq!(status, 202);
     // The gateway has not seen it, the processor has: the same record over HTTP is a duplicate in the log.
-    let (status, _) = post(&base, "/api/v1/transactions", &json!([transaction("c1", "http-1", "1.00", "2026-03-01T10:00:00Z")])).await;
+    let (status, _) =
+        post(&base, "/api/v1/transactions", &json!([transaction("c1", "http-1", "1.00", "2026-03-01T10:00:00Z")]))
+            .await;
     assert_eq!(status, 202);
 
     until("an outcome for every record", SOON, || deployment.read::<DeadLetter>(), |letters| letters.len() == 9).await;
@@ -137,7 +163,8 @@ async fn the_official_python_client_produces_and_reads_beside_http() {
         *codes.entry(letter.code).or_insert(0) += 1;
         codes
     });
-    let expected = ["conflict", "negative_amount", "null_key", "key_mismatch", "wrong_partition", "unknown_schema", "null_value"];
+    let expected =
+        ["conflict", "negative_amount", "null_key", "key_mismatch", "wrong_partition", "unknown_schema", "null_value"];
     let mut expected: BTreeMap<String, i32> = expected.into_iter().map(|code| (code.to_owned(), 1)).collect();
     expected.insert("not_wire_format".to_owned(), 2);
     assert_eq!(codes, expected);
@@ -147,10 +174,15 @@ async fn the_official_python_client_produces_and_reads_beside_http() {
 
     let topics: Vec<String> = Topic::ALL.iter().map(|topic| deployment.topic(*topic)).collect();
     let mut consume = python::script("clients/consume.py");
-    consume.args([&deployment.kafka.brokers, &deployment.registry.url]).args(topics.iter().filter(|name| !name.ends_with(".transactions")));
+    consume
+        .args([&deployment.kafka.brokers, &deployment.registry.url])
+        .args(topics.iter().filter(|name| !name.ends_with(".transactions")));
     let read: Json = serde_json::from_str(&python::run(&mut consume)).expect("JSON");
     let purchase = &read[deployment.topic(Purchase::TOPIC)][0]["value"];
-    assert_eq!((purchase["receipt"]["total_amount"].as_i64(), purchase["items_total"].as_i64()), (Some(274_700), Some(274_700)));
+    assert_eq!(
+        (purchase["receipt"]["total_amount"].as_i64(), purchase["items_total"].as_i64()),
+        (Some(274_700), Some(274_700))
+    );
     let score = &read[deployment.topic(TransactionScore::TOPIC)][0];
     assert_eq!((score["key"].as_str(), score["value"]["transaction"]["amount"].as_i64()), (Some("c1"), Some(10_000)));
     assert_eq!(read[deployment.topic(Topic::Schemas)].as_array().map(Vec::len), Some(Topic::ALL.len()));

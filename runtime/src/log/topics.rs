@@ -9,7 +9,10 @@ use rdkafka::{
     error::RDKafkaErrorCode,
 };
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 /// Whether a topic was there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -64,8 +67,21 @@ impl Log {
             Err((_, code)) => Err(RuntimeError::Fatal(format!("creating topic {name}: {code}"))),
         });
         let states: Vec<_> = states.collect::<Result<_, _>>()?;
-        self.check_topics().await?;
+        self.wait_for_leaders().await?;
         Ok(states)
+    }
+
+    /// A partition that was just made has no leader for a moment.
+    async fn wait_for_leaders(&self) -> Result<(), RuntimeError> {
+        let until = Instant::now() + kafka::request_timeout(&self.kafka);
+        loop {
+            match self.check_topics().await {
+                Err(RuntimeError::Transient(_)) if Instant::now() < until => {
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+                checked => return checked,
+            }
+        }
     }
 
     /// Refuses topics that are missing, and groups of topics whose partition counts differ: a key would be in different
@@ -82,7 +98,7 @@ impl Log {
         }
         if !missing.is_empty() {
             let message = format!("there is no topic {}; run `millrace topics create`", missing.join(", "));
-            return Err(RuntimeError::Fatal(message));
+            return Err(RuntimeError::Transient(message));
         }
         for (group, topics) in groups {
             if topics.iter().any(|(_, partitions)| *partitions != topics[0].1) {
