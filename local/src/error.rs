@@ -21,13 +21,17 @@ pub enum Error {
         path: PathBuf,
     },
     /// No Java is on the path, or it is too old to run the broker.
-    #[error("no Java was found to run the broker and the registry: run `make parts`, or set JAVA_HOME to a Java 17 or later")]
+    #[error(
+        "no Java was found to run the broker and the registry: run `make parts`, or set JAVA_HOME to a Java 17 or later"
+    )]
     JavaMissing,
     /// `PORT_BASE` leaves no room for all ports.
     #[error("PORT_BASE is {0}: it must be between 1024 and {max}", max = crate::ports::BASE_MAX)]
     PortBase(u16),
     /// Another program listens where the stack wants to.
-    #[error("port {port}, wanted for {wanted_for}, is taken by {owner}: stop it, or move every port, for instance with `make up PORT_BASE=20000`")]
+    #[error(
+        "port {port}, wanted for {wanted_for}, is taken by {owner}: stop it, or move every port, for instance with `make up PORT_BASE=20000`"
+    )]
     PortTaken {
         /// The port.
         port: u16,

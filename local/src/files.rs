@@ -23,7 +23,9 @@ pub(crate) fn tail(path: &Path, lines: usize) -> String {
     let Ok(mut file) = File::open(path) else { return String::new() };
     let length = file.metadata().map_or(0, |meta| meta.len());
     let mut bytes = Vec::new();
-    if file.seek(SeekFrom::Start(length.saturating_sub(TAIL_BYTES_MAX))).is_err() || file.read_to_end(&mut bytes).is_err() {
+    if file.seek(SeekFrom::Start(length.saturating_sub(TAIL_BYTES_MAX))).is_err()
+        || file.read_to_end(&mut bytes).is_err()
+    {
         return String::new();
     }
     let text = String::from_utf8_lossy(&bytes);

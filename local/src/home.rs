@@ -100,7 +100,8 @@ mod tests {
     #[test]
     fn everything_of_a_home_is_inside_it() {
         let home = Home::at("/h");
-        for path in [home.data("kafka"), home.log("kafka"), home.state_file(), home.lock_file(), home.service_config()] {
+        for path in [home.data("kafka"), home.log("kafka"), home.state_file(), home.lock_file(), home.service_config()]
+        {
             assert!(path.starts_with("/h"), "{}", path.display());
         }
     }

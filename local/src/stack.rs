@@ -37,7 +37,11 @@ impl Jvm {
             Jvm::Quick => &["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"],
         };
         // A JVM that ran out of memory half works; ended, it is started again.
-        let common = [format!("-Xmx{heap_mb}m"), "-XX:+ExitOnOutOfMemoryError".to_owned(), "-Djava.awt.headless=true".to_owned()];
+        let common = [
+            format!("-Xmx{heap_mb}m"),
+            "-XX:+ExitOnOutOfMemoryError".to_owned(),
+            "-Djava.awt.headless=true".to_owned(),
+        ];
         common.into_iter().chain(quick.iter().map(|option| (*option).to_owned())).collect()
     }
 }

@@ -46,7 +46,12 @@ fn those_that_come_after_start_later_and_stop_earlier() {
     let journal = folder.path().join("journal");
     let service = |name: &str| {
         let journal = journal.display();
-        shell(name, &format!("echo {name} up >> {journal}; trap 'echo {name} down >> {journal}; exit' TERM; while :; do sleep 0.01; done"))
+        shell(
+            name,
+            &format!(
+                "echo {name} up >> {journal}; trap 'echo {name} down >> {journal}; exit' TERM; while :; do sleep 0.01; done"
+            ),
+        )
     };
     let keeper = keeper(&folder, Restart::Never);
     let prepared = folder.path().join("prepared");
@@ -130,7 +135,8 @@ fn a_paused_one_can_be_resumed_and_also_stopped() {
     keeper.start(vec![shell("a", "trap 'exit 0' TERM; while :; do sleep 0.01; done")]).unwrap();
     keeper.wait_ready(&["a"], SOON).unwrap();
     let pid = process(&keeper, "a").unwrap().pid;
-    let state = || fs::read_to_string(format!("/proc/{pid}/stat")).unwrap().rsplit_once(") ").unwrap().1[..1].to_owned();
+    let state =
+        || fs::read_to_string(format!("/proc/{pid}/stat")).unwrap().rsplit_once(") ").unwrap().1[..1].to_owned();
     keeper.act("a", Action::Pause).unwrap();
     eventually("it is stopped in its tracks", || state() == "T");
     keeper.act("a", Action::Resume).unwrap();

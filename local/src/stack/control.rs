@@ -21,7 +21,8 @@ const KILL_WITHIN: Duration = Duration::from_secs(10);
 pub fn launch(home: &Home, program: &Path, args: &[&str]) -> Result<Child> {
     let log = home.log("supervisor");
     files::create_folder(&home.logs())?;
-    let said = OpenOptions::new().create(true).write(true).truncate(true).open(&log).map_err(Error::io("open", &log))?;
+    let said =
+        OpenOptions::new().create(true).write(true).truncate(true).open(&log).map_err(Error::io("open", &log))?;
     let also = said.try_clone().map_err(Error::io("open", &log))?;
     let mut command = Command::new(program);
     command.args(args).stdin(Stdio::null()).stdout(said).stderr(also);

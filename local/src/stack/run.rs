@@ -32,8 +32,10 @@ pub fn supervise(layout: &Layout, version: &str) -> Result<()> {
     let runtime = runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(Error::io("start a runtime for", home.folder()))?;
     runtime.block_on(async {
-        let mut terminate = signal(SignalKind::terminate()).map_err(Error::io("listen to signals for", home.folder()))?;
-        let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::io("listen to signals for", home.folder()))?;
+        let mut terminate =
+            signal(SignalKind::terminate()).map_err(Error::io("listen to signals for", home.folder()))?;
+        let mut interrupt =
+            signal(SignalKind::interrupt()).map_err(Error::io("listen to signals for", home.folder()))?;
         let mut group = Group::new(home.logs(), Restart::Always);
         let writer = tokio::spawn(write_down(first_state(layout, version)?, home.clone(), group.board()));
         group.start(specs)?;

@@ -114,7 +114,8 @@ mod tests {
     #[test]
     fn every_service_listens_on_a_port_of_the_table_and_no_two_on_the_same() {
         let ports = Ports::new(None).unwrap();
-        let taken: Vec<u16> = SERVICES.iter().filter_map(|it| it.serves).map(|serves| ports.port(serves.port)).collect();
+        let taken: Vec<u16> =
+            SERVICES.iter().filter_map(|it| it.serves).map(|serves| ports.port(serves.port)).collect();
         let distinct: std::collections::BTreeSet<u16> = taken.iter().copied().collect();
         assert_eq!(taken.len(), distinct.len());
     }

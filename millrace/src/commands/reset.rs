@@ -1,0 +1,78 @@
+//! `millrace reset`: stops the local stack and deletes its data.
+
+use std::fs;
+use std::io::{self, BufRead, ErrorKind, IsTerminal, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+use millrace_local::Home;
+
+use super::down;
+
+pub const EXAMPLES: &str = "Examples:
+  millrace reset            asks first
+  millrace reset --yes      does not ask";
+
+/// All a home holds; anything else in its folder is not ours to delete.
+const OURS: [&str; 3] = ["data", "logs", "run"];
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// Do not ask
+    #[arg(long, short)]
+    yes: bool,
+}
+
+pub fn run(args: &Args) -> Result<ExitCode> {
+    let home = Home::find()?;
+    if !args.yes && !confirmed(home.folder())? {
+        println!("nothing was deleted");
+        return Ok(ExitCode::SUCCESS);
+    }
+    down::stop(&home)?;
+    delete(home.folder())?;
+    println!("deleted the data in {}", home.folder().display());
+    Ok(ExitCode::SUCCESS)
+}
+
+fn confirmed(folder: &Path) -> Result<bool> {
+    if !io::stdin().is_terminal() {
+        bail!("nobody can be asked here whether to delete {}: pass --yes", folder.display());
+    }
+    print!("Delete every event, table and log in {}? [y/N] ", folder.display());
+    io::stdout().flush()?;
+    let mut answer = String::new();
+    io::stdin().lock().read_line(&mut answer)?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}
+
+fn delete(folder: &Path) -> Result<()> {
+    for path in OURS.map(|name| folder.join(name)) {
+        match fs::remove_dir_all(&path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                return Err(error).with_context(|| format!("deleting {}", path.display()));
+            }
+            _ => {}
+        }
+    }
+    // Stays when something else is in it.
+    let _ = fs::remove_dir(folder);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_a_stack_made_is_deleted() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir_all(folder.path().join("data/kafka")).unwrap();
+        fs::write(folder.path().join("mine"), "").unwrap();
+        delete(folder.path()).unwrap();
+        delete(folder.path()).unwrap();
+        let left: Vec<_> = fs::read_dir(folder.path()).unwrap().flatten().map(|entry| entry.file_name()).collect();
+        assert_eq!(left, ["mine"]);
+    }
+}

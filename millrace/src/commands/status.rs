@@ -1,0 +1,102 @@
+//! `millrace status`: what runs, since when, where and in which versions.
+
+use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::Result;
+use millrace_local::supervisor::{Phase, UnitState};
+use millrace_local::{Home, State};
+
+use crate::exit;
+
+pub const EXAMPLES: &str = "Exits with 0 when everything is ready, 1 when something is not, 3 when nothing runs.
+
+Examples:
+  millrace status
+  millrace status --json | jq '.units.kafka.phase'";
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(args: &Args) -> Result<ExitCode> {
+    let home = Home::find()?;
+    let state = State::of_running(&home)?;
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&state)?);
+    } else {
+        print!("{}", table(&state, now_ms()));
+        println!(
+            "\nmillrace {}, supervisor pid {}, in {}",
+            state.millrace,
+            state.supervisor.pid,
+            home.folder().display()
+        );
+        let parts = &state.parts;
+        println!("Kafka {}, Apicurio Registry {}, ClickHouse {}", parts.kafka, parts.registry, parts.clickhouse);
+    }
+    Ok(if state.units.is_settled() { ExitCode::SUCCESS } else { ExitCode::from(exit::FAILED) })
+}
+
+fn table(state: &State, now_ms: i64) -> String {
+    let rows = state.units.iter().map(|(name, unit)| row(name, unit, now_ms));
+    let heads = ["NAME", "STATE", "FOR", "RESTARTS", "PID", "ADDRESS"].map(str::to_owned);
+    let lines = std::iter::once(heads).chain(rows);
+    let lines = lines.map(|[name, phase, since, restarts, pid, address]| {
+        format!("{name:<13} {phase:<11} {since:>7} {restarts:>9} {pid:>8}  {address}").trim_end().to_owned() + "\n"
+    });
+    lines.chain(troubles(state)).collect()
+}
+
+fn row(name: &str, unit: &UnitState, now_ms: i64) -> [String; 6] {
+    let pid = unit.process.as_ref().map(|process| process.pid.to_string()).unwrap_or_default();
+    let since = age((now_ms - unit.since_ms).max(0) / 1000);
+    [name.to_owned(), phase(unit.phase).to_owned(), since, unit.restarts.to_string(), pid, unit.address.clone()]
+}
+
+fn troubles(state: &State) -> impl Iterator<Item = String> {
+    let troubled = state.units.iter().filter_map(|(name, unit)| Some((name, unit.trouble.as_ref()?)));
+    troubled.map(|(name, trouble)| format!("{name} {trouble}: see `millrace logs {name}`\n"))
+}
+
+/// A phase as a word.
+pub fn phase(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Waiting => "waiting",
+        Phase::Starting => "starting",
+        Phase::Ready => "ready",
+        Phase::Done => "done",
+        Phase::Restarting => "restarting",
+        Phase::Stopping => "stopping",
+        Phase::Stopped => "stopped",
+        Phase::Failed => "failed",
+    }
+}
+
+/// Seconds in the two largest units that matter.
+fn age(seconds: i64) -> String {
+    match seconds {
+        0..60 => format!("{seconds}s"),
+        60..3_600 => format!("{}m{:02}s", seconds / 60, seconds % 60),
+        3_600..86_400 => format!("{}h{:02}m", seconds / 3_600, seconds / 60 % 60),
+        _ => format!("{}d{:02}h", seconds / 86_400, seconds / 3_600 % 24),
+    }
+}
+
+fn now_ms() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ages_are_said_in_the_two_largest_units() {
+        let ages = [5, 65, 3_725, 90_000].map(age);
+        assert_eq!(ages, ["5s", "1m05s", "1h02m", "1d01h"]);
+    }
+}

@@ -1,0 +1,54 @@
+//! Exit codes, and how an error becomes one.
+
+use std::process::ExitCode;
+
+/// The exit codes, as `--help` says them.
+pub const HELP: &str = "Exit codes:
+  0  done
+  1  failed; the message says why and what to do
+  2  wrong usage or configuration
+  3  not available: the stack does not run, or a part is missing
+130  interrupted
+
+Each command's --help has examples.";
+
+/// Something failed.
+pub const FAILED: u8 = 1;
+/// Arguments or configuration are wrong; the argument parser uses the same.
+pub const USAGE: u8 = 2;
+/// What is needed does not run or is not there.
+pub const UNAVAILABLE: u8 = 3;
+/// Ctrl-C.
+pub const INTERRUPTED: u8 = 130;
+
+/// Says an error on stderr, and the code to exit with.
+pub fn report(error: &anyhow::Error) -> ExitCode {
+    eprintln!("millrace: {error:#}");
+    ExitCode::from(code_of(error))
+}
+
+fn code_of(error: &anyhow::Error) -> u8 {
+    use millrace_local::Error;
+    match error.downcast_ref::<Error>() {
+        Some(Error::PortBase(_) | Error::Unknown { .. }) => USAGE,
+        Some(Error::NotRunning { .. } | Error::PartMissing { .. } | Error::JavaMissing) => UNAVAILABLE,
+        _ => FAILED,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_the_documented_ones() {
+        use millrace_local::Error;
+        assert_eq!(code_of(&Error::PortBase(1).into()), USAGE);
+        assert_eq!(code_of(&Error::NotRunning { home: "h".into() }.into()), UNAVAILABLE);
+        assert_eq!(code_of(&anyhow::anyhow!("anything else")), FAILED);
+        assert_eq!(code_of(&anyhow::Error::from(Error::JavaMissing).context("starting")), UNAVAILABLE);
+        for code in [FAILED, USAGE, UNAVAILABLE, INTERRUPTED] {
+            assert!(HELP.lines().any(|line| line.trim_start().starts_with(&format!("{code} "))), "{code}");
+        }
+    }
+}
