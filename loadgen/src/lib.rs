@@ -3,11 +3,14 @@
 //! - [`send`]: files to the gateway, every answer counted and kept.
 //! - [`read`]: files of JSON, NDJSON, XML and CSV to items, as a stream.
 //! - [`mapping`]: how the rows of a CSV file become transactions or receipts.
+//! - [`receipts`]: receipts made up from a seed.
 //! - [`item`]: one transaction or receipt on its way.
 
+mod decimal;
 pub mod item;
 pub mod mapping;
 pub mod read;
+pub mod receipts;
 pub mod send;
 
 pub use send::{SendArgs, SendError, SendOptions, SendReport, send};

@@ -14,6 +14,7 @@ import collections
 import csv
 import datetime
 import gzip
+import itertools
 import json
 import re
 import sys
@@ -63,8 +64,15 @@ def retail_receipt(rows):
     return Receipt(place, "GBP", at, sum(each.amount for each in lines), 0, 0, lines)
 
 
-def peculiarities(invoices):
+def minutes_between(rows):
+    times = [datetime.datetime.fromisoformat(row["invoice_date"]) for row in rows]
+    return (max(times) - min(times)) // datetime.timedelta(minutes=1)
+
+
+def peculiarities(path, invoices):
     """What is odd about the real receipts, counted."""
+    with opened(path) as file:
+        runs = collections.Counter(number for number, _ in itertools.groupby(row["invoice_no"] for row in csv.DictReader(file)))
     each = [(number, rows, retail_receipt(rows)) for number, rows in invoices.items()]
     repeats = collections.Counter(tuple(row.values()) for rows in invoices.values() for row in rows)
     plain = [(rows, receipt) for number, rows, receipt in each if number[0].isdigit()]
@@ -78,11 +86,14 @@ def peculiarities(invoices):
         "plain_total_zero_positive_quantity": sum(r.total == 0 and all(e.quantity > 0 for e in r.lines) for _, r in plain),
         "plain_with_some_free_lines": sum(r.total > 0 and any(e.price == 0 for e in r.lines) for _, r in plain),
         "with_several_times": sum(len({row["invoice_date"] for row in rows}) > 1 for _, rows, _ in each),
+        "minutes_between_times_at_most": max(minutes_between(rows) for _, rows, _ in each),
         "first_row_not_earliest": sum(rows[0]["invoice_date"] != min(r["invoice_date"] for r in rows) for _, rows, _ in each),
+        "with_rows_apart": sum(count > 1 for count in runs.values()),
         "exact_duplicate_lines": sum(count - 1 for count in repeats.values()),
         "receipts_with_duplicate_lines": sum(len({tuple(r.values()) for r in rows}) < len(rows) for _, rows, _ in each),
         "receipts_without_customer": sum(not rows[0]["customer_id"] for _, rows, _ in each),
         "lines_without_description": sum(not row["description"] for _, rows, _ in each for row in rows),
+        "prices_with_three_digits": sum(entry.price % 100 != 0 for _, _, receipt in each for entry in receipt.lines),
         "largest_total": max(receipt.total for _, _, receipt in each),
         "smallest_total": min(receipt.total for _, _, receipt in each),
         "most_lines": max(len(rows) for _, rows, _ in each),
@@ -222,7 +233,7 @@ def main():
     arguments = parser.parse_args()
     if ".csv" in arguments.file:
         invoices = retail_rows(arguments.file)
-        expected = {"peculiarities": peculiarities(invoices)} | add_up(map(retail_receipt, invoices.values()))
+        expected = {"peculiarities": peculiarities(arguments.file, invoices)} | add_up(map(retail_receipt, invoices.values()))
     else:
         zone = zoneinfo.ZoneInfo(arguments.zone)
         expected = add_up(contract_receipts(arguments.file, zone, arguments.currency))

@@ -4,8 +4,9 @@ use csv::StringRecord;
 use rust_decimal::Decimal;
 use serde_json::{Map, Value};
 
-use super::convert::{Conversion, decimal, number};
+use super::convert::Conversion;
 use super::{Constant, FieldSpec, Mapping, MappingError};
+use crate::decimal::{number, parse};
 
 /// Columns found, fields ready to be filled.
 pub(crate) struct Bound {
@@ -64,7 +65,7 @@ impl Bound {
         for (sum, (_, columns)) in sums.iter_mut().zip(self.sums()) {
             let product = columns
                 .iter()
-                .try_fold(Decimal::ONE, |product, column| exact_product(product, decimal(row[*column].trim())?));
+                .try_fold(Decimal::ONE, |product, column| exact_product(product, parse(row[*column].trim())?));
             *sum = sum.zip(product).and_then(|(sum, product)| exact_sum(sum, product));
         }
     }
