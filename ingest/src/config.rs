@@ -89,6 +89,16 @@ impl Default for GatewayConfig {
     }
 }
 
+impl GatewayConfig {
+    /// Whether a gateway can be run with it; nothing is opened.
+    ///
+    /// # Errors
+    /// Names the first setting that is wrong.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        Settings::new(self.clone())?.check_address(self.listen)
+    }
+}
+
 /// A configuration that cannot be run.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {

@@ -1,11 +1,19 @@
 //! One file per command or group of commands: its arguments, its examples, and what it does.
 
 pub mod completions;
+pub mod config;
 pub mod down;
 pub mod engine;
+pub mod loadgen;
 pub mod logs;
+pub mod overview;
 pub mod reset;
 pub mod sandbox;
+pub mod services;
+pub mod setup;
 pub mod status;
 pub mod supervise;
+pub mod topics;
+pub mod trace;
 pub mod up;
+pub mod watch;

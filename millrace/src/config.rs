@@ -2,7 +2,7 @@
 
 use millrace_ingest::GatewayConfig;
 use millrace_processors::ScoringConfig;
-use millrace_projections::ClickHouseConfig;
+use millrace_projections::clickhouse::ClickHouseConfig;
 use millrace_runtime::{
     config::{ConfigError, KafkaConfig, RegistryConfig},
     processor::ProcessorConfig,
@@ -79,11 +79,11 @@ impl Default for WorkerConfig {
 /// Where the configuration is read from: defaults, then the file, then `MILLRACE__SECTION__KEY`, then `--set`.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct ConfigArgs {
-    /// Configuration file, TOML
-    #[arg(long, value_name = "FILE", env = "MILLRACE_CONFIG", global = true)]
+    /// Configuration file, TOML; without it, that of the local stack when there is one
+    #[arg(long, value_name = "FILE", env = "MILLRACE_CONFIG")]
     pub config: Option<PathBuf>,
     /// Set one value, such as kafka.brokers=host:9092; may be given several times
-    #[arg(long = "set", value_name = "SECTION.KEY=VALUE", global = true)]
+    #[arg(long = "set", value_name = "SECTION.KEY=VALUE")]
     pub sets: Vec<String>,
 }
 
@@ -97,6 +97,11 @@ impl ConfigArgs {
 
 /// The file that a local stack's services are started with.
 fn local_stack() -> Option<PathBuf> {
-    let file = millrace_local::Home::find().ok()?.folder().join("run/millrace.toml");
+    let file = millrace_local::Home::find().ok()?.service_config();
     file.is_file().then_some(file)
+}
+
+/// Runs a command's work on a runtime of its own.
+pub fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    tokio::runtime::Runtime::new()?.block_on(work)
 }

@@ -1,13 +1,19 @@
 //! Millrace, the one binary: every part is a command of it, and this file is the table of contents.
 
 mod commands;
+mod config;
 mod exit;
+mod health;
+mod output;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use commands::{completions, down, engine, logs, reset, sandbox, status, supervise, up};
+use commands::{
+    completions, config as configuration, down, engine, loadgen, logs, overview, reset, sandbox, services, setup,
+    status, supervise, topics, trace, up, watch,
+};
 
 /// An event-sourced pipeline for financial transactions and purchase receipts: Kafka in, ClickHouse out.
 #[derive(Parser)]
@@ -40,6 +46,39 @@ enum Command {
     /// Serve ClickHouse's HTTP interface from the embedded engine
     #[command(after_help = engine::EXAMPLES)]
     Engine(engine::Args),
+    /// Serve the HTTP gateway
+    #[command(after_help = services::GATEWAY_EXAMPLES)]
+    Gateway(services::GatewayArgs),
+    /// Run a processor
+    #[command(after_help = services::PROCESSOR_EXAMPLES)]
+    Processor(services::ProcessorArgs),
+    /// Fill a projection
+    #[command(after_help = services::PROJECTOR_EXAMPLES)]
+    Projector(services::ProjectorArgs),
+    /// Make topics, schemas and tables; what is there stays
+    #[command(after_help = setup::EXAMPLES)]
+    Setup(setup::Args),
+    /// Show the log's topics, or make them
+    #[command(after_help = topics::TOPICS_EXAMPLES)]
+    Topics(topics::TopicsArgs),
+    /// Show the log's schemas, or register them
+    #[command(after_help = topics::SCHEMAS_EXAMPLES)]
+    Schemas(topics::SchemasArgs),
+    /// Show a topic's events, decoded, as they arrive
+    #[command(after_help = watch::EXAMPLES)]
+    Watch(watch::Args),
+    /// Show where one event is: request, offset, score, dead letter, row, and when it got there
+    #[command(after_help = trace::EXAMPLES)]
+    Trace(trace::Args),
+    /// Show the first analytics, as tables
+    #[command(after_help = overview::EXAMPLES)]
+    Overview(overview::Args),
+    /// Send files of transactions or receipts to the gateway
+    #[command(after_help = loadgen::EXAMPLES)]
+    Loadgen(loadgen::Args),
+    /// Show and check the configuration
+    #[command(after_help = configuration::EXAMPLES)]
+    Config(configuration::Args),
     /// Print completions for a shell
     #[command(after_help = completions::EXAMPLES)]
     Completions(completions::Args),
@@ -57,6 +96,17 @@ fn main() -> ExitCode {
         Command::Logs(args) => logs::run(&args),
         Command::Sandbox(args) => sandbox::run(&args),
         Command::Engine(args) => engine::run(args),
+        Command::Gateway(args) => services::run_gateway(&args),
+        Command::Processor(args) => services::run_processor(&args),
+        Command::Projector(args) => services::run_projector(&args),
+        Command::Setup(args) => setup::run(&args),
+        Command::Topics(args) => topics::run_topics(&args),
+        Command::Schemas(args) => topics::run_schemas(&args),
+        Command::Watch(args) => watch::run(args),
+        Command::Trace(args) => trace::run(args),
+        Command::Overview(args) => overview::run(&args),
+        Command::Loadgen(args) => loadgen::run(args),
+        Command::Config(args) => configuration::run(&args),
         Command::Completions(args) => completions::run::<Cli>(&args),
         Command::Supervise(args) => supervise::run(&args),
     };

@@ -7,7 +7,7 @@ use serde::Serialize;
 #[derive(Debug, Clone, Copy, Default, clap::Args)]
 pub struct Output {
     /// Print JSON
-    #[arg(long, global = true)]
+    #[arg(long)]
     pub json: bool,
 }
 
@@ -32,7 +32,8 @@ pub fn columns(heads: &[&str], lines: &[Vec<String>]) -> String {
     };
     let numeric = |at: usize| {
         let mut cells = lines.iter().filter_map(|line| line.get(at)).filter(|cell| !cell.is_empty()).peekable();
-        cells.peek().is_some() && cells.all(|cell| cell.chars().all(|c| c.is_ascii_digit() || matches!(c, '.' | '-' | ' ' | '%')))
+        cells.peek().is_some()
+            && cells.all(|cell| cell.chars().all(|c| c.is_ascii_digit() || matches!(c, '.' | '-' | ' ' | '%')))
     };
     let shape: Vec<(usize, bool)> = (0..heads.len()).map(|at| (width(at), numeric(at))).collect();
     let render = |line: &[String]| {

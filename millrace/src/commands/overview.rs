@@ -1,11 +1,28 @@
 //! `millrace overview`: the first analytics, as tables; what `millrace up` ends with.
 
-use crate::{config::Config, output::columns};
+use crate::{
+    config::{Config, ConfigArgs, block_on},
+    output::columns,
+};
 use anyhow::{Context, Result};
 use clickhouse::Row;
 use millrace_projections::clickhouse::ClickHouse;
 use serde::Deserialize;
-use std::fmt::Write as _;
+use std::{fmt::Write as _, process::ExitCode};
+
+pub const EXAMPLES: &str = "Examples:
+  millrace overview";
+
+#[derive(clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
+pub fn run(args: &Args) -> Result<ExitCode> {
+    print!("{}", block_on(tables(&args.config.load()?))?);
+    Ok(ExitCode::SUCCESS)
+}
 
 /// A question and its answer's columns, every one as text.
 struct Question {
@@ -45,12 +62,6 @@ const QUESTIONS: &[Question] = &[
 #[derive(Row, Deserialize)]
 struct Line {
     cells: Vec<String>,
-}
-
-/// Prints every question's answer.
-pub async fn overview(config: &Config) -> Result<()> {
-    print!("{}", tables(config).await?);
-    Ok(())
 }
 
 /// The answers as text.

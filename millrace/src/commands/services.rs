@@ -1,14 +1,66 @@
 //! `millrace gateway`, `millrace processor NAME`, `millrace projector NAME`: one service each, against any broker.
 
-use crate::{config::Config, health};
+use crate::{
+    config::{Config, ConfigArgs, block_on},
+    health,
+};
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 use millrace_ingest::Gateway;
 use millrace_processors::{Receipts, Scoring};
 use millrace_projections::clickhouse::{ClickHouse, ClickHouseSink};
 use millrace_runtime::{lifecycle, log::Log, processor, producer::EventProducer, sink, telemetry};
-use std::sync::Arc;
+use std::{process::ExitCode, sync::Arc};
 use tokio::net::TcpListener;
+
+pub const GATEWAY_EXAMPLES: &str = "Examples:
+  millrace gateway --set kafka.brokers=broker:9092 --set gateway.listen=127.0.0.1:8080
+  MILLRACE__KAFKA__BROKERS=broker:9092 millrace gateway";
+
+pub const PROCESSOR_EXAMPLES: &str =
+    "A second process of the same processor takes a slot of its own and shares the partitions.
+
+Examples:
+  millrace processor scoring --config millrace.toml
+  millrace processor scoring --config millrace.toml --set processor.slot=1";
+
+pub const PROJECTOR_EXAMPLES: &str = "Examples:
+  millrace projector clickhouse --config millrace.toml
+  millrace projector clickhouse --set clickhouse.url=http://127.0.0.1:8123";
+
+#[derive(clap::Args)]
+pub struct GatewayArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
+#[derive(clap::Args)]
+pub struct ProcessorArgs {
+    /// Which processor
+    processor: Processor,
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
+#[derive(clap::Args)]
+pub struct ProjectorArgs {
+    /// Which projection
+    projection: Projection,
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
+pub fn run_gateway(args: &GatewayArgs) -> Result<ExitCode> {
+    block_on(gateway(args.config.load()?)).map(|()| ExitCode::SUCCESS)
+}
+
+pub fn run_processor(args: &ProcessorArgs) -> Result<ExitCode> {
+    block_on(processor(args.config.load()?, args.processor)).map(|()| ExitCode::SUCCESS)
+}
+
+pub fn run_projector(args: &ProjectorArgs) -> Result<ExitCode> {
+    block_on(projector(args.config.load()?, args.projection)).map(|()| ExitCode::SUCCESS)
+}
 
 /// A processor.
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -27,7 +79,7 @@ pub enum Projection {
 }
 
 /// Serves HTTP until it is told to stop; then finishes what it has taken in.
-pub async fn gateway(config: Config) -> Result<()> {
+async fn gateway(config: Config) -> Result<()> {
     telemetry::log(&config.log);
     let metrics = telemetry::metrics().context("collecting metrics")?;
     let shutdown = lifecycle::shutdown_on_signals()?;
@@ -43,7 +95,7 @@ pub async fn gateway(config: Config) -> Result<()> {
 }
 
 /// Runs a processor until it is told to stop; what it decided is committed first.
-pub async fn processor(config: Config, which: Processor) -> Result<()> {
+async fn processor(config: Config, which: Processor) -> Result<()> {
     telemetry::log(&config.log);
     let shutdown = lifecycle::shutdown_on_signals()?;
     health::serve(config.worker.listen, shutdown.clone()).await?;
@@ -57,7 +109,7 @@ pub async fn processor(config: Config, which: Processor) -> Result<()> {
 }
 
 /// Fills a projection until it is told to stop; writes under way end first.
-pub async fn projector(config: Config, which: Projection) -> Result<()> {
+async fn projector(config: Config, which: Projection) -> Result<()> {
     telemetry::log(&config.log);
     let shutdown = lifecycle::shutdown_on_signals()?;
     health::serve(config.worker.listen, shutdown.clone()).await?;

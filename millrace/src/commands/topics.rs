@@ -1,9 +1,49 @@
 //! `millrace topics` and `millrace schemas`: what the log is made of.
 
-use crate::{config::Config, output::Output};
+use crate::{
+    config::{Config, ConfigArgs, block_on},
+    output::Output,
+};
 use anyhow::Result;
 use millrace_runtime::log::{Log, TopicState};
 use serde::Serialize;
+use std::process::ExitCode;
+
+pub const TOPICS_EXAMPLES: &str = "Examples:
+  millrace topics list
+  millrace topics create --set kafka.brokers=broker:9092 --set kafka.partitions=12";
+
+pub const SCHEMAS_EXAMPLES: &str = "Examples:
+  millrace schemas list
+  millrace schemas show 1";
+
+#[derive(clap::Args)]
+pub struct TopicsArgs {
+    #[command(subcommand)]
+    action: Topics,
+    #[command(flatten)]
+    config: ConfigArgs,
+    #[command(flatten)]
+    output: Output,
+}
+
+#[derive(clap::Args)]
+pub struct SchemasArgs {
+    #[command(subcommand)]
+    action: Schemas,
+    #[command(flatten)]
+    config: ConfigArgs,
+    #[command(flatten)]
+    output: Output,
+}
+
+pub fn run_topics(args: &TopicsArgs) -> Result<ExitCode> {
+    block_on(topics(args.config.load()?, args.action, args.output)).map(|()| ExitCode::SUCCESS)
+}
+
+pub fn run_schemas(args: &SchemasArgs) -> Result<ExitCode> {
+    block_on(schemas(args.config.load()?, args.action, args.output)).map(|()| ExitCode::SUCCESS)
+}
 
 /// What can be done with topics.
 #[derive(Debug, Clone, Copy, clap::Subcommand)]
@@ -28,14 +68,19 @@ pub enum Schemas {
     Register,
 }
 
-/// Runs `millrace topics`.
-pub async fn topics(config: Config, action: Topics, output: Output) -> Result<()> {
+async fn topics(config: Config, action: Topics, output: Output) -> Result<()> {
     let log = Log::new(&config.kafka, &config.registry)?;
     match action {
         Topics::List => {
             let topics = log.topics().await?;
             output.table(&topics, &["topic", "partitions", "offsets", "key", "purpose"], |topic| {
-                vec![topic.name.clone(), topic.partitions.to_string(), topic.offsets.to_string(), topic.key.clone(), topic.purpose.clone()]
+                vec![
+                    topic.name.clone(),
+                    topic.partitions.to_string(),
+                    topic.offsets.to_string(),
+                    topic.key.clone(),
+                    topic.purpose.clone(),
+                ]
             })
         }
         Topics::Create => {
@@ -46,7 +91,8 @@ pub async fn topics(config: Config, action: Topics, output: Output) -> Result<()
             }
             let states = log.create_topics().await?;
             log.register_schemas().await?;
-            let made: Vec<Made> = states.into_iter().map(|(topic, state)| Made { topic: log.topic_name(topic), state }).collect();
+            let made: Vec<Made> =
+                states.into_iter().map(|(topic, state)| Made { topic: log.topic_name(topic), state }).collect();
             output.table(&made, &["topic", "state"], |made| {
                 let state = match made.state {
                     TopicState::Created => "created",
@@ -58,8 +104,7 @@ pub async fn topics(config: Config, action: Topics, output: Output) -> Result<()
     }
 }
 
-/// Runs `millrace schemas`.
-pub async fn schemas(config: Config, action: Schemas, output: Output) -> Result<()> {
+async fn schemas(config: Config, action: Schemas, output: Output) -> Result<()> {
     let log = Log::new(&config.kafka, &config.registry)?;
     let records = match action {
         Schemas::Register => log.register_schemas().await?,
@@ -67,7 +112,8 @@ pub async fn schemas(config: Config, action: Schemas, output: Output) -> Result<
     };
     if let Schemas::Show { id } = action {
         let record = records.into_iter().find(|record| record.id == id);
-        let record = record.ok_or_else(|| anyhow::anyhow!("the log has no schema {id}; `millrace schemas list` shows what it has"))?;
+        let record = record
+            .ok_or_else(|| anyhow::anyhow!("the log has no schema {id}; `millrace schemas list` shows what it has"))?;
         println!("{}", record.schema);
         return Ok(());
     }

@@ -1,6 +1,10 @@
 //! `millrace trace ID`: where one event is, hop by hop, with the time of each.
 
-use crate::{config::Config, output::columns};
+use crate::{
+    config::{Config, ConfigArgs, block_on},
+    exit,
+    output::columns,
+};
 use anyhow::{Context, Result};
 use millrace_projections::clickhouse::{ClickHouse, lookup::Found};
 use millrace_runtime::{
@@ -11,10 +15,35 @@ use millrace_runtime::{
 use millrace_schemas::{Topic, time::format_instant, wire::Codec};
 use serde::Serialize;
 use serde_json::Value as Json;
-use std::time::{Duration, Instant};
+use std::{
+    process::ExitCode,
+    time::{Duration, Instant},
+};
 
 /// Topics an event can be in before it is in any table.
-const IN_LOG: [Topic; 5] = [Topic::Transactions, Topic::Receipts, Topic::DeadLetters, Topic::Duplicates, Topic::Requests];
+const IN_LOG: [Topic; 5] =
+    [Topic::Transactions, Topic::Receipts, Topic::DeadLetters, Topic::Duplicates, Topic::Requests];
+
+pub const EXAMPLES: &str = "Exits with 1 when the id is not found.
+
+Examples:
+  millrace trace txn_1774787400000_0042
+  millrace trace 628f5a84-bf58-5573-ad50-e157f8addb72 --json";
+
+#[derive(clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    trace: Trace,
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
+pub fn run(args: Args) -> Result<ExitCode> {
+    match block_on(trace(args.config.load()?, args.trace))? {
+        Traced::Found => Ok(ExitCode::SUCCESS),
+        Traced::Unknown => Ok(ExitCode::from(exit::FAILED)),
+    }
+}
 
 /// What to trace.
 #[derive(Debug, Clone, clap::Args)]
@@ -44,7 +73,7 @@ struct Hop {
 
 /// Whether the event was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Traced {
+enum Traced {
     /// At least one hop is known.
     Found,
     /// Neither a table nor the log knows the id.
@@ -52,7 +81,7 @@ pub enum Traced {
 }
 
 /// Prints every hop in order of time.
-pub async fn trace(config: Config, options: Trace) -> Result<Traced> {
+async fn trace(config: Config, options: Trace) -> Result<Traced> {
     let log = Log::new(&config.kafka, &config.registry)?;
     let codec = Codec::reader(&log.schemas().await?)?;
     let rows = ClickHouse::new(&config.clickhouse)?.find(&options.id).await.context("looking in ClickHouse")?;
@@ -89,7 +118,13 @@ fn print(hops: &[Hop], json: bool) -> Result<()> {
     }
     let began = hops.first().map_or(0, |hop| hop.at);
     let line = |hop: &Hop| {
-        vec![format_instant(hop.at), format!("+{} ms", hop.at - began), hop.what.to_owned(), hop.place.clone(), hop.detail.clone()]
+        vec![
+            format_instant(hop.at),
+            format!("+{} ms", hop.at - began),
+            hop.what.to_owned(),
+            hop.place.clone(),
+            hop.detail.clone(),
+        ]
     };
     let lines: Vec<Vec<String>> = hops.iter().map(line).collect();
     print!("{}", columns(&["time", "after", "what", "where", "detail"], &lines));
@@ -109,14 +144,21 @@ fn of_row(row: &Found) -> Vec<Hop> {
     vec![
         Hop { at: row.received_at, what: received, place: row.owner.clone(), detail: row.business_id.clone() },
         Hop { at: row.timestamp, what: written, place: record, detail: row.outcome.clone() },
-        Hop { at: row.stored_at, what: "row stored", place: format!("ClickHouse {}", row.table), detail: row.trn_id.clone() },
+        Hop {
+            at: row.stored_at,
+            what: "row stored",
+            place: format!("ClickHouse {}", row.table),
+            detail: row.trn_id.clone(),
+        },
     ]
 }
 
 /// The journal record a row comes from.
 async fn journal_record(config: &Config, row: &Found) -> Result<Option<Record>> {
     let mut parts = row.source.split('/');
-    let (Some(topic), Some(partition), Some(offset)) = (parts.next(), parts.next(), parts.next()) else { return Ok(None) };
+    let (Some(topic), Some(partition), Some(offset)) = (parts.next(), parts.next(), parts.next()) else {
+        return Ok(None);
+    };
     let (topic, partition, offset): (Topic, i32, i64) = (topic.parse()?, partition.parse()?, offset.parse()?);
     let kafka = config.kafka.clone();
     tokio::task::spawn_blocking(move || {
@@ -137,7 +179,8 @@ async fn journal_record(config: &Config, row: &Found) -> Result<Option<Record>> 
 fn of_journal(codec: &Codec, record: &Record) -> Hop {
     let request = record.headers.text(headers::REQUEST_ID).map_or_else(String::new, |id| format!("request {id} "));
     let client = record.headers.text(headers::CLIENT).map_or_else(String::new, |client| format!("from {client} "));
-    let undecoded = codec.decode_json(record.value.as_deref()).err().map_or_else(String::new, |error| error.to_string());
+    let undecoded =
+        codec.decode_json(record.value.as_deref()).err().map_or_else(String::new, |error| error.to_string());
     Hop {
         at: record.timestamp,
         what: "acknowledged by the broker",
@@ -178,7 +221,8 @@ fn mentions(codec: &Codec, record: &Record, id: &str) -> bool {
     let Ok((_, value)) = codec.decode_json(record.value.as_deref()) else { return false };
     let is = |name: &str| value.get(name).and_then(Json::as_str) == Some(id);
     let trn_id = || {
-        let (owner, business) = (value.get("customer_id").or_else(|| value.get("place_id"))?, value.get("transaction_id")?);
+        let (owner, business) =
+            (value.get("customer_id").or_else(|| value.get("place_id"))?, value.get("transaction_id")?);
         Some(millrace_schemas::ids::trn_id(record.topic, owner.as_str()?, business.as_str()?).to_string())
     };
     ["transaction_id", "event_id", "trn_id", "request_id"].into_iter().any(is) || trn_id().as_deref() == Some(id)

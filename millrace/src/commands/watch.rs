@@ -1,16 +1,32 @@
 //! `millrace watch TOPIC`: decoded events as they arrive.
 
-use crate::config::Config;
+use crate::config::{Config, ConfigArgs, block_on};
 use anyhow::{Context, Result, bail};
 use millrace_runtime::{
-    Record,
-    lifecycle,
+    Record, lifecycle,
     log::Log,
     reader::{From, Read, Reader},
 };
 use millrace_schemas::{Topic, time::format_instant, wire::Codec};
 use serde_json::{Map, Value as Json, json};
-use std::{io::Write as _, time::Duration};
+use std::{io::Write as _, process::ExitCode, time::Duration};
+
+pub const EXAMPLES: &str = "Examples:
+  millrace watch transaction-scores
+  millrace watch dead-letters --from beginning --until-end
+  millrace watch transactions --key customer-17 --from beginning --json | jq .value.amount";
+
+#[derive(clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    watch: Watch,
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
+pub fn run(args: Args) -> Result<ExitCode> {
+    block_on(watch(args.config.load()?, args.watch)).map(|()| ExitCode::SUCCESS)
+}
 
 /// What to watch.
 #[derive(Debug, Clone, clap::Args)]
@@ -46,7 +62,7 @@ fn parse_from(text: &str) -> Result<From, String> {
 }
 
 /// Shows records until it is stopped.
-pub async fn watch(config: Config, options: Watch) -> Result<()> {
+async fn watch(config: Config, options: Watch) -> Result<()> {
     let log = Log::new(&config.kafka, &config.registry)?;
     let shutdown = lifecycle::shutdown_on_signals()?;
     let partitions: Vec<i32> = match (log.partitions(options.topic).await?, options.partition) {
@@ -95,18 +111,24 @@ fn wanted(record: &Record, options: &Watch) -> bool {
 }
 
 fn headers(record: &Record) -> Map<String, Json> {
-    record.headers.iter().map(|(name, value)| (name.to_owned(), Json::String(String::from_utf8_lossy(value).into_owned()))).collect()
+    record
+        .headers
+        .iter()
+        .map(|(name, value)| (name.to_owned(), Json::String(String::from_utf8_lossy(value).into_owned())))
+        .collect()
 }
 
 fn value(codec: &Codec, record: &Record) -> Json {
     match codec.decode_json(record.value.as_deref()) {
         Ok((_, value)) => value,
-        Err(error) => json!({ "undecoded": error.to_string(), "bytes": record.value.as_ref().map_or(0, bytes::Bytes::len) }),
+        Err(error) => {
+            json!({ "undecoded": error.to_string(), "bytes": record.value.as_ref().map_or(0, bytes::Bytes::len) })
+        }
     }
 }
 
 /// One record as JSON.
-pub fn as_json(codec: &Codec, record: &Record) -> Json {
+fn as_json(codec: &Codec, record: &Record) -> Json {
     json!({
         "topic": record.topic.name(),
         "partition": record.partition,
@@ -121,7 +143,10 @@ pub fn as_json(codec: &Codec, record: &Record) -> Json {
 /// One record for people: a head line, then its value.
 fn as_text(codec: &Codec, record: &Record) -> String {
     let key = record.key.as_deref().map_or_else(|| "no key".into(), String::from_utf8_lossy);
-    let headers: Vec<String> = headers(record).into_iter().map(|(name, value)| format!("{name}={}", value.as_str().unwrap_or_default())).collect();
+    let headers: Vec<String> = headers(record)
+        .into_iter()
+        .map(|(name, value)| format!("{name}={}", value.as_str().unwrap_or_default()))
+        .collect();
     let value = serde_json::to_string_pretty(&value(codec, record)).unwrap_or_default();
     format!(
         "{} {}/{} {} key={key} {}\n{value}\n",
