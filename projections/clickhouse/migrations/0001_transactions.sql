@@ -9,7 +9,11 @@
 -- * ORDER BY begins with the hour of the event, because nearly every question has a time range; then the owner, because the
 --   next question is "what did this customer (place) do". The event's time itself is deliberately not in the key: where it
 --   is, the engine prunes by it instead of by the hour, and reads everything. The offset makes the order complete.
--- * A projection that holds only row numbers ordered by trn_id makes reading one row by its id a binary search.
+-- * A projection that holds only row numbers ordered by trn_id makes reading one row by its id a binary search. What else is
+--   asked for without a time (a customer's history, a business id, a range of offsets) has a small index that rules out
+--   granules.
+-- * Of the tables that one topic fills, the one written last tells how far the projection is: a projection with the highest
+--   offset of each partition answers that without reading rows.
 -- * Deduplication by token needs a window in every table, the targets of materialized views included, or a repeated insert
 --   counts twice there.
 -- * UUIDs are random bytes, which no codec makes smaller. Times and offsets that rise are stored as differences.
@@ -57,6 +61,7 @@ CREATE TABLE IF NOT EXISTS {{database}}.transactions_v1
     _timestamp DateTime64(3, 'UTC') COMMENT 'Kafka''s time of that record. UTC, milliseconds.' CODEC(Delta, ZSTD(1)),
     _stored_at DateTime64(3, 'UTC') DEFAULT now64(3, 'UTC') COMMENT 'When this row was written here. UTC, milliseconds. Differs after a rebuild.' CODEC(Delta, ZSTD(1)),
     INDEX offsets _offset TYPE minmax GRANULARITY 1,
+    INDEX customers customer_id TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX transaction_ids transaction_id TYPE bloom_filter(0.01) GRANULARITY 1,
     PROJECTION by_trn_id (SELECT _part_offset ORDER BY trn_id)
 )
@@ -108,8 +113,10 @@ CREATE TABLE IF NOT EXISTS {{database}}.transaction_scores_v1
     _timestamp DateTime64(3, 'UTC') COMMENT 'Kafka''s time of that record. UTC, milliseconds.' CODEC(Delta, ZSTD(1)),
     _stored_at DateTime64(3, 'UTC') DEFAULT now64(3, 'UTC') COMMENT 'When this row was written here. UTC, milliseconds. Differs after a rebuild.' CODEC(Delta, ZSTD(1)),
     INDEX offsets _offset TYPE minmax GRANULARITY 1,
+    INDEX customers customer_id TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX transaction_ids transaction_id TYPE bloom_filter(0.01) GRANULARITY 1,
-    PROJECTION by_trn_id (SELECT _part_offset ORDER BY trn_id)
+    PROJECTION by_trn_id (SELECT _part_offset ORDER BY trn_id),
+    PROJECTION positions (SELECT _topic, _partition, count(), min(_offset), max(_offset) GROUP BY _topic, _partition)
 )
 ENGINE = {{merge_tree}}
 PARTITION BY toYYYYMM(_timestamp)

@@ -34,7 +34,8 @@ CREATE TABLE IF NOT EXISTS {{database}}.receipts_v1
     _stored_at DateTime64(3, 'UTC') DEFAULT now64(3, 'UTC') COMMENT 'When this row was written here. UTC, milliseconds. Differs after a rebuild.' CODEC(Delta, ZSTD(1)),
     INDEX offsets _offset TYPE minmax GRANULARITY 1,
     INDEX transaction_ids transaction_id TYPE bloom_filter(0.01) GRANULARITY 1,
-    PROJECTION by_trn_id (SELECT _part_offset ORDER BY trn_id)
+    PROJECTION by_trn_id (SELECT _part_offset ORDER BY trn_id),
+    PROJECTION positions (SELECT _topic, _partition, count(), min(_offset), max(_offset) GROUP BY _topic, _partition)
 )
 ENGINE = {{merge_tree}}
 PARTITION BY toYYYYMM(_timestamp)

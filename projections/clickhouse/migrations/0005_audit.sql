@@ -33,7 +33,8 @@ CREATE TABLE IF NOT EXISTS {{database}}.requests_v1
     _stored_at DateTime64(3, 'UTC') DEFAULT now64(3, 'UTC') COMMENT 'When this row was written here. UTC, milliseconds. Differs after a rebuild.' CODEC(Delta, ZSTD(1)),
     INDEX offsets _offset TYPE minmax GRANULARITY 1,
     INDEX request_ids request_id TYPE bloom_filter(0.01) GRANULARITY 1,
-    INDEX item_ids arrayMap(id -> ifNull(id, ''), results.trn_id) TYPE bloom_filter(0.01) GRANULARITY 1
+    INDEX item_ids arrayMap(id -> ifNull(id, ''), results.trn_id) TYPE bloom_filter(0.01) GRANULARITY 1,
+    PROJECTION positions (SELECT _topic, _partition, count(), min(_offset), max(_offset) GROUP BY _topic, _partition)
 )
 ENGINE = {{merge_tree}}
 PARTITION BY toYYYYMM(_timestamp)
@@ -68,7 +69,8 @@ CREATE TABLE IF NOT EXISTS {{database}}.dead_letters_v1
     _stored_at DateTime64(3, 'UTC') DEFAULT now64(3, 'UTC') COMMENT 'When this row was written here. UTC, milliseconds. Differs after a rebuild.' CODEC(Delta, ZSTD(1)),
     INDEX offsets _offset TYPE minmax GRANULARITY 1,
     INDEX request_ids ifNull(request_id, '') TYPE bloom_filter(0.01) GRANULARITY 1,
-    INDEX event_ids event_id TYPE bloom_filter(0.01) GRANULARITY 1
+    INDEX event_ids event_id TYPE bloom_filter(0.01) GRANULARITY 1,
+    PROJECTION positions (SELECT _topic, _partition, count(), min(_offset), max(_offset) GROUP BY _topic, _partition)
 )
 ENGINE = {{merge_tree}}
 PARTITION BY toYYYYMM(_timestamp)
@@ -91,7 +93,8 @@ CREATE TABLE IF NOT EXISTS {{database}}.duplicates_v1
     _timestamp DateTime64(3, 'UTC') COMMENT 'Kafka''s time of that record. UTC, milliseconds.' CODEC(Delta, ZSTD(1)),
     _stored_at DateTime64(3, 'UTC') DEFAULT now64(3, 'UTC') COMMENT 'When this row was written here. UTC, milliseconds. Differs after a rebuild.' CODEC(Delta, ZSTD(1)),
     INDEX offsets _offset TYPE minmax GRANULARITY 1,
-    INDEX trn_ids trn_id TYPE bloom_filter(0.01) GRANULARITY 1
+    INDEX trn_ids trn_id TYPE bloom_filter(0.01) GRANULARITY 1,
+    PROJECTION positions (SELECT _topic, _partition, count(), min(_offset), max(_offset) GROUP BY _topic, _partition)
 )
 ENGINE = {{merge_tree}}
 PARTITION BY toYYYYMM(_timestamp)

@@ -20,7 +20,9 @@ pub enum ClickHouseError {
     #[error("clickhouse's answer could not be read: {0}")]
     Unreadable(String),
     /// The configured database name is not a plain identifier.
-    #[error("clickhouse.database must be letters, digits and _, not begin with a digit and have at most 64 characters; it is {0:?}")]
+    #[error(
+        "clickhouse.database must be letters, digits and _, not begin with a digit and have at most 64 characters; it is {0:?}"
+    )]
     BadDatabaseName(String),
 }
 

@@ -35,12 +35,12 @@ pub enum MigrateError {
         cause: ClickHouseError,
     },
     /// A migration that is applied has other content now.
-    #[error(
-        "migration {0} was changed after it was applied; restore its file and put the change into a new migration"
-    )]
+    #[error("migration {0} was changed after it was applied; restore its file and put the change into a new migration")]
     Changed(String),
     /// The database is newer than this program.
-    #[error("the database has migration {0}, which this program does not know; run the program that made it, or a newer one")]
+    #[error(
+        "the database has migration {0}, which this program does not know; run the program that made it, or a newer one"
+    )]
     Unknown(String),
     /// The record of migrations, or the views, could not be read or written.
     #[error(transparent)]
@@ -140,8 +140,10 @@ impl ClickHouse {
     }
 
     async fn applied(&self) -> Result<Vec<Applied>, ClickHouseError> {
-        let sql =
-            format!("SELECT DISTINCT number, name, checksum FROM {}.schema_migrations ORDER BY number", self.database());
+        let sql = format!(
+            "SELECT DISTINCT number, name, checksum FROM {}.schema_migrations ORDER BY number",
+            self.database()
+        );
         self.deadline(self.query(&sql).fetch_all()).await
     }
 

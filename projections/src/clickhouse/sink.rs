@@ -11,7 +11,9 @@ use super::{
     ClickHouse, ClickHouseError,
     insert::Rows,
     rowbinary::RowBinary,
-    tables::{self, DEAD_LETTERS, DUPLICATES, RECEIPT_ITEMS, RECEIPTS, REQUESTS, TRANSACTION_SCORES, TRANSACTIONS, Table},
+    tables::{
+        self, DEAD_LETTERS, DUPLICATES, RECEIPT_ITEMS, RECEIPTS, REQUESTS, TRANSACTION_SCORES, TRANSACTIONS, Table,
+    },
 };
 use millrace_runtime::sink::{Batch, Sink, SinkError};
 use millrace_schemas::{
@@ -83,12 +85,12 @@ impl Sink for ClickHouseSink {
             return Err(SinkError::Fatal(format!("no table is filled from the topic {topic}")));
         };
         let sql = format!(
-            "SELECT maxOrNull(_offset) FROM {}.{} WHERE _topic = ? AND _partition = ?",
+            "SELECT max(_offset) FROM {}.{} WHERE _topic = ? AND _partition = ? GROUP BY _topic, _partition",
             self.clickhouse.database(),
             tables::stored_as(last_written)
         );
         let query = self.clickhouse.query(&sql).bind(topic.name()).bind(partition);
-        let position = self.clickhouse.deadline(query.fetch_one::<Option<i64>>()).await;
+        let position = self.clickhouse.deadline(query.fetch_optional::<i64>()).await;
         position.map_err(|error| error.into_sink_error(&format!("reading the position of {topic} {partition}")))
     }
 

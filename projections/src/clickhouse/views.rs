@@ -34,7 +34,10 @@ pub(super) async fn publish(clickhouse: &ClickHouse) -> Result<(), ClickHouseErr
         }
         let create = if shown.is_empty() { "CREATE VIEW IF NOT EXISTS" } else { "CREATE OR REPLACE VIEW" };
         clickhouse
-            .execute(&format!("{create} {database}.{name} ({}) AS SELECT * FROM {database}.{stored}", wanted.join(", ")))
+            .execute(&format!(
+                "{create} {database}.{name} ({}) AS SELECT * FROM {database}.{stored}",
+                wanted.join(", ")
+            ))
             .await?;
     }
     Ok(())

@@ -5,8 +5,8 @@ use millrace_runtime::{Headers, Record, sink::Batch};
 use millrace_schemas::{
     Event, Topic,
     event::{
-        Decision, DecisionSource, Purchase, PurchaseLine, Reason, Receipt, ReceiptItem, ReceiptKind, SchemaRecord, Source,
-        TimeResolution, Transaction, TransactionScore, Windows,
+        Decision, DecisionSource, Purchase, PurchaseLine, Reason, Receipt, ReceiptItem, ReceiptKind, SchemaRecord,
+        Source, TimeResolution, Transaction, TransactionScore, Windows,
     },
     ids, money,
     time::DAY_MS,

@@ -177,5 +177,8 @@ async fn a_large_batch_is_one_part_in_every_table() {
     assert_eq!(database.number("SELECT count() FROM {db}.receipt_items").await, 1_100_000);
     let parts = "SELECT count() FROM system.parts WHERE database = '{db}' AND table = 'receipt_items_v1' AND rows > 0";
     assert_eq!(database.number(parts).await, 1);
-    assert_eq!(database.number("SELECT sum(purchase_lines + return_lines + zero_lines) FROM {db}.category_stats_15m").await, 1_100_000);
+    assert_eq!(
+        database.number("SELECT sum(purchase_lines + return_lines + zero_lines) FROM {db}.category_stats_15m").await,
+        1_100_000
+    );
 }

@@ -28,7 +28,10 @@ async fn an_event_is_found_in_every_table_by_either_of_its_ids() {
         let found = tables_with(&database, id).await;
         assert_eq!(names(&found), ["transactions", "transaction_scores"], "{id}");
         let row = &found[1];
-        assert_eq!((row.trn_id.as_str(), row.owner.as_str()), (score.trn_id.as_str(), score.transaction.customer_id.as_str()));
+        assert_eq!(
+            (row.trn_id.as_str(), row.owner.as_str()),
+            (score.trn_id.as_str(), score.transaction.customer_id.as_str())
+        );
         assert_eq!((row.topic.as_str(), row.partition, row.offset), ("transaction-scores", 1, 107));
         assert_eq!((row.source.as_str(), row.source_timestamp), ("transactions/0/8", score.source.timestamp));
         assert_eq!((row.timestamp, row.received_at), (START + 107, score.received_at));

@@ -72,7 +72,8 @@ async fn every_column_and_table_says_what_it_means() {
         "SELECT table, name, comment FROM system.columns WHERE database = ? AND table NOT IN ({feeds}) ORDER BY table, position"
     );
     let name = database.clickhouse.database().as_str();
-    let columns: Vec<Column> = database.clickhouse.query(&sql).bind(name).bind(name).fetch_all().await.expect("columns");
+    let columns: Vec<Column> =
+        database.clickhouse.query(&sql).bind(name).bind(name).fetch_all().await.expect("columns");
     assert!(columns.len() > 300, "{} columns", columns.len());
     let silent: Vec<&Column> = columns.iter().filter(|column| column.comment.is_empty()).collect();
     assert!(silent.is_empty(), "{silent:?}");
@@ -105,7 +106,9 @@ async fn public_names_show_what_the_tables_hold() {
         LEFT ANTI JOIN (SELECT * FROM system.columns WHERE database = '{db}') AS t \
         ON v.stored = t.table AND v.name = t.name AND v.type = t.type AND v.comment = t.comment";
     assert_eq!(database.number(differing).await, 0);
-    database.run("ALTER TABLE {db}.receipts_v1 ADD COLUMN till Nullable(String) COMMENT 'Till.' AFTER place_name").await;
+    database
+        .run("ALTER TABLE {db}.receipts_v1 ADD COLUMN till Nullable(String) COMMENT 'Till.' AFTER place_name")
+        .await;
     database.clickhouse.migrate().await.expect("views follow");
     let shown = "SELECT count() FROM system.columns WHERE database = '{db}' AND table = 'receipts' AND name = 'till' AND comment = 'Till.'";
     assert_eq!(database.number(shown).await, 1);

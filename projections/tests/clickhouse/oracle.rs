@@ -127,7 +127,8 @@ where
     T: RowOwned + RowRead + Debug + PartialEq,
 {
     let sql = format!("SELECT ?fields FROM {}.{view} ORDER BY {order}", database.clickhouse.database());
-    let shown: Vec<T> = database.clickhouse.query(&sql).fetch_all().await.unwrap_or_else(|error| panic!("{view}: {error}"));
+    let shown: Vec<T> =
+        database.clickhouse.query(&sql).fetch_all().await.unwrap_or_else(|error| panic!("{view}: {error}"));
     for (shown, expected) in shown.iter().zip(&expected) {
         assert_eq!(shown, expected, "{view}");
     }
@@ -190,9 +191,8 @@ fn transaction_stats(events: &[TransactionScore]) -> Vec<TransactionStats> {
 }
 
 fn customer_stats(events: &[TransactionScore]) -> Vec<CustomerStats> {
-    let key = |e: &TransactionScore| {
-        (day(e.occurred_at), e.transaction.customer_id.clone(), e.transaction.currency.clone())
-    };
+    let key =
+        |e: &TransactionScore| (day(e.occurred_at), e.transaction.customer_id.clone(), e.transaction.currency.clone());
     let mut rows = rollup(events, key, |row: &mut CustomerStats, e| {
         (row.day, row.customer_id, row.currency) = key(e);
         row.transactions += 1;
@@ -208,10 +208,8 @@ fn customer_stats(events: &[TransactionScore]) -> Vec<CustomerStats> {
         row.last_at = row.last_at.max(e.occurred_at);
     });
     for row in &mut rows {
-        let group: Vec<&TransactionScore> = events
-            .iter()
-            .filter(|e| key(e) == (row.day, row.customer_id.clone(), row.currency.clone()))
-            .collect();
+        let group: Vec<&TransactionScore> =
+            events.iter().filter(|e| key(e) == (row.day, row.customer_id.clone(), row.currency.clone())).collect();
         row.mean_amount = mean(row.amount, row.transactions);
         row.mean_scoring = mean_of_scores(&group);
     }

@@ -41,7 +41,8 @@ async fn halves_in_means_go_to_the_even_digit() {
     }
     database.sink().write(&batch(0, 0, &events)).await.expect("batch");
     assert_transactions(&database, &events).await;
-    let sql = format!("SELECT mean_amount FROM {}.transaction_stats_1m ORDER BY bucket", database.clickhouse.database());
+    let sql =
+        format!("SELECT mean_amount FROM {}.transaction_stats_1m ORDER BY bucket", database.clickhouse.database());
     let means: Vec<i128> = database.clickhouse.query(&sql).fetch_all().await.expect("means");
     assert_eq!(means, [0, 2, 2, 10_000]);
 }
@@ -50,9 +51,8 @@ async fn halves_in_means_go_to_the_even_digit() {
 async fn merge(database: &TestDatabase, rollups: &[&str]) {
     for rollup in rollups {
         database.run(&format!("OPTIMIZE TABLE {{db}}.{rollup}_v1 FINAL")).await;
-        let parts = format!(
-            "SELECT count() FROM system.parts WHERE database = '{{db}}' AND table = '{rollup}_v1' AND active"
-        );
+        let parts =
+            format!("SELECT count() FROM system.parts WHERE database = '{{db}}' AND table = '{rollup}_v1' AND active");
         assert_eq!(database.number(&parts).await, 1, "{rollup}");
     }
 }

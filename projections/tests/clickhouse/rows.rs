@@ -129,13 +129,15 @@ async fn a_scored_transaction_is_read_back_as_it_was() {
 async fn a_receipt_and_its_lines_are_read_back_as_they_were() {
     let database = TestDatabase::migrated().await;
     let event = Generator::new(32).purchase();
-    let receipt = json(&database, &event, "SELECT lines, place_name, toString(total_amount) AS total FROM {db}.receipts").await;
+    let receipt =
+        json(&database, &event, "SELECT lines, place_name, toString(total_amount) AS total FROM {db}.receipts").await;
     let total = format_money(event.receipt.total_amount);
     let total = total.strip_suffix("00").and_then(|t| t.strip_suffix('.')).unwrap_or(&total);
     let expected =
         format!(r#"{{"lines":{},"place_name":"{}","total":"{total}"}}"#, event.lines.len(), event.receipt.place_name);
     assert_eq!(receipt.trim_end_matches("0\"}"), expected.trim_end_matches("0\"}"));
-    let line = json(&database, &event, "SELECT line, extra, category FROM {db}.receipt_items ORDER BY line LIMIT 1").await;
+    let line =
+        json(&database, &event, "SELECT line, extra, category FROM {db}.receipt_items ORDER BY line LIMIT 1").await;
     assert_eq!(line, format!(r#"{{"line":1,"extra":{{"shelf":"\"A3\""}},"category":"{}"}}"#, event.lines[0].category));
 }
 
@@ -202,7 +204,8 @@ async fn requests_and_duplicates_are_read_back_as_they_were() {
         source,
         first_offset: 4,
     };
-    let shown = json(&database, &duplicate, "SELECT source_topic, source_offset, first_offset FROM {db}.duplicates").await;
+    let shown =
+        json(&database, &duplicate, "SELECT source_topic, source_offset, first_offset FROM {db}.duplicates").await;
     assert_eq!(unquoted(&shown), "{source_topic:receipts,source_offset:9,first_offset:4}");
 }
 
