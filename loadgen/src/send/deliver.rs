@@ -159,8 +159,10 @@ impl Deliverer {
     }
 
     async fn exchange(&self, content_type: &'static str, body: Vec<u8>, count: usize, started: Instant) -> Attempt {
+        // XML in, XML out; every other format is answered in JSON.
+        let accept = if content_type == "application/xml" { content_type } else { "application/json" };
         let request = self.client.post(self.endpoint.clone()).header(CONTENT_TYPE, content_type);
-        let response = request.header(ACCEPT, "application/json, application/xml;q=0.9").body(body).send().await;
+        let response = request.header(ACCEPT, accept).body(body).send().await;
         let outcome = match response {
             Ok(response) => {
                 let status = response.status().as_u16();

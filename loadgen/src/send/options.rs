@@ -44,6 +44,7 @@ pub struct SendOptions {
     pub parallel: u32,
 
     /// Keep the order of each customer's transactions or each place's receipts: no two requests in flight have items of the same key.
+    /// An item that the gateway could not store goes out again after the rest of its request.
     #[arg(long)]
     pub ordered: bool,
 
