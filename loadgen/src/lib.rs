@@ -1,6 +1,6 @@
 //! Load for a gateway: files sent as they are, and receipts made up from a seed.
 //!
-//! - [`send`]: files to the gateway, every answer counted and kept.
+//! - [`mod@send`]: files to the gateway, every answer counted and kept.
 //! - [`read`]: files of JSON, NDJSON, XML and CSV to items, as a stream.
 //! - [`mapping`]: how the rows of a CSV file become transactions or receipts.
 //! - [`receipts`]: receipts made up from a seed.
