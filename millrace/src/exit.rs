@@ -4,11 +4,11 @@ use std::process::ExitCode;
 
 /// The exit codes, as `--help` says them.
 pub const HELP: &str = "Exit codes:
-  0  done
-  1  failed; the message says why and what to do
-  2  wrong usage or configuration
-  3  not available: the stack does not run, or a part is missing
-130  interrupted
+    0  done
+    1  failed; the message says why and what to do
+    2  wrong usage or configuration
+    3  not available: the stack does not run, or a part is missing
+  130  interrupted
 
 Each command's --help has examples.";
 

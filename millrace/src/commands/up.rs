@@ -51,10 +51,11 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         tokio::select! {
             ready = wait_ready(&home, supervisor, deadline) => match ready {
                 Ok(_state) => Ok(ExitCode::SUCCESS),
-                Err(error) => {
-                    let _ = stack::stop(&home);
-                    Err(error)
-                }
+                // Half a stack helps nobody: the next start begins from a clean state, and the logs stay.
+                Err(error) => match stack::stop(&home) {
+                    Ok(_) => Err(error.context("the stack was stopped again, since it did not become ready")),
+                    Err(_) => Err(error),
+                },
             },
             _ = tokio::signal::ctrl_c() => {
                 eprintln!("millrace: interrupted; stopping what was started");
