@@ -69,7 +69,7 @@ impl Inner {
                 }
             })?;
             let Some(frame) = frame else { return Ok(false) };
-            let frame = frame.map_err(|error| io::Error::other(format!("the request body broke off: {error}")))?;
+            let frame = frame.map_err(|error| broke_off(&error))?;
             let Ok(chunk) = frame.into_data() else { continue };
             self.received += chunk.len() as u64;
             if self.received > self.limits.bytes {
@@ -115,6 +115,10 @@ impl<R: Read> Read for Limited<R> {
         self.given += n as u64;
         if self.given > self.limit { Err(too_large(self.limit)) } else { Ok(n) }
     }
+}
+
+fn broke_off(error: &hyper::Error) -> io::Error {
+    io::Error::new(io::ErrorKind::ConnectionReset, format!("the request body broke off: {error}"))
 }
 
 fn too_large(limit: u64) -> io::Error {

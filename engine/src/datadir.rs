@@ -59,6 +59,11 @@ impl DataDir {
         self.was_clean
     }
 
+    /// The directory itself.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Directory of the engine's own files.
     pub(crate) fn database(&self) -> PathBuf {
         self.path.join("db")

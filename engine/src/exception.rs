@@ -111,12 +111,14 @@ impl From<io::Error> for Exception {
     fn from(error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::TimedOut => Self::new(code::SOCKET_TIMEOUT, error),
-            io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput | io::ErrorKind::UnexpectedEof => {
-                Self::new(code::CANNOT_DECOMPRESS, format_args!("the request body cannot be read: {error}"))
-            }
+            io::ErrorKind::ConnectionReset => Self::new(code::NETWORK_ERROR, error),
             io::ErrorKind::FileTooLarge => Self::new(code::QUERY_IS_TOO_LARGE, error),
             io::ErrorKind::ConnectionAborted => Self::new(code::QUERY_WAS_CANCELLED, "Query was cancelled"),
-            _ => Self::new(code::NETWORK_ERROR, error),
+            // The kinds above are those of the body itself; all others come from a decompression.
+            _ => Self::new(
+                code::CANNOT_DECOMPRESS,
+                format_args!("the request body is not compressed as it says: {error}"),
+            ),
         }
     }
 }

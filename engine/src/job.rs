@@ -20,8 +20,6 @@ use crate::request::QueryRequest;
 use crate::sql::Statement;
 use crate::statement::{Request, Rows, Source};
 
-/// The engine measures its stack and refuses what is nested too deeply for it.
-const STACK_BYTES: usize = 8 * 1024 * 1024;
 /// Rows are handed to the engine in pieces of this size; it queues up to 16.
 const ROWS_CHUNK: usize = 256 * 1024;
 /// Format of results for which neither statement nor request names one.
@@ -50,8 +48,8 @@ pub(crate) struct Outcome {
 impl Job {
     /// Starts the thread.
     pub(crate) fn spawn(self) -> io::Result<()> {
-        let thread = std::thread::Builder::new().name("query".to_owned()).stack_size(STACK_BYTES);
-        thread.spawn(move || self.run()).map(drop)
+        let app = Arc::clone(&self.app);
+        app.confinement.spawn("query", move || self.run())
     }
 
     fn run(self) {

@@ -5,7 +5,7 @@
 //!
 //! The way of a request: [`server`] accepts it, [`auth`] lets it in, [`request`] reads what it asks, [`query`] answers;
 //! [`running`] is the statement seen from there, [`job`] its thread, on which [`statement`] and [`sql`] find the statement
-//! in URL and body, [`connection`] prepares a connection, and [`ffi`] calls the engine.
+//! in URL and body, [`connection`] prepares a connection, and [`ffi`] calls the engine, held in bounds by [`confinement`].
 #![allow(rustdoc::private_intra_doc_links)]
 
 mod app;
@@ -13,6 +13,7 @@ mod auth;
 mod body;
 mod compression;
 mod config;
+mod confinement;
 mod connection;
 mod database;
 mod datadir;
@@ -20,6 +21,7 @@ mod error;
 mod exception;
 mod ffi;
 mod flush;
+mod form;
 mod heal;
 mod job;
 mod jobs;

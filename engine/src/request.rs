@@ -15,14 +15,13 @@ const MAX_SESSION_TIMEOUT: Duration = Duration::from_secs(3600);
 const MAX_ID_BYTES: usize = 256;
 
 /// URL parameters that are neither settings nor query parameters, and are read elsewhere or mean nothing here.
-const RESERVED: [&str; 10] = [
+const RESERVED: [&str; 9] = [
     "user",
     "password",
     "quota_key",
     "stacktrace",
     "buffer_size",
     "client_protocol_version",
-    "role",
     "session_timeout",
     "session_check",
     "close_session",
@@ -72,12 +71,6 @@ impl QueryRequest {
         let pairs = url_pairs(parts);
         let last = |name: &str| pairs.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
         let header = |name| text_header(&parts.headers, name);
-        if header(header::CONTENT_TYPE.as_str()).is_some_and(|t| t.starts_with("multipart/form-data")) {
-            return Err(Exception::new(
-                code::NOT_IMPLEMENTED,
-                "multipart forms and external tables are not supported: send the query as the body",
-            ));
-        }
         let compresses = |name: &str, default: bool| last(name).map_or(default, is_true);
         let body_encoding = Encoding::of_request(header(header::CONTENT_ENCODING.as_str()).unwrap_or_default());
         let body_encoding = body_encoding.map_err(|()| {
@@ -232,7 +225,6 @@ mod tests {
         assert_eq!(code("/?a;b=1", &[]), Some(115));
         assert_eq!(code("/?query_id=a%0Ab", &[]), Some(36));
         assert_eq!(code("/", &[("content-encoding", "br")]), Some(48));
-        assert_eq!(code("/", &[("content-type", "multipart/form-data; boundary=x")]), Some(48));
         assert_eq!(code("/?&a=1", &[]), None);
     }
 

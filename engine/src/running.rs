@@ -107,7 +107,7 @@ impl Inner {
                 _ = again.tick() => {
                     if let Some(thread) = self.control.disposable_thread() {
                         let app = Arc::clone(&self.app);
-                        let _ = tokio::task::spawn_blocking(move || app.database.kill(thread)).await;
+                        let _ = self.app.confinement.run("kill", move || app.database.kill(thread)).await;
                     }
                 }
             }

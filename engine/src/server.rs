@@ -4,6 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use http::request::Parts;
 use http::{Method, Request, StatusCode};
 use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
@@ -15,11 +16,15 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::app::App;
 use crate::auth;
+use crate::body::BodyLimits;
 use crate::config::EngineConfig;
+use crate::confinement::Confinement;
 use crate::database::Database;
 use crate::datadir::DataDir;
 use crate::error::EngineError;
+use crate::exception::Exception;
 use crate::flush::{FlushSignal, FlushTracked};
+use crate::form;
 use crate::heal::heal;
 use crate::jobs::Jobs;
 use crate::metrics::Metrics;
@@ -51,15 +56,14 @@ pub async fn run(
     let listen = listener.local_addr().map_err(|source| EngineError::Listen { listen: config.listen, source })?;
     let config = EngineConfig { listen, ..config };
     config.validate()?;
-    let opened = tokio::task::spawn_blocking(move || open(config)).await;
-    let (app, directory) = opened.map_err(|error| EngineError::Engine(error.to_string()))??;
+    let (app, directory) = open(config).await?;
     tracing::info!(%listen, version = app.database.version(), "the ClickHouse endpoint is ready");
     serve(&app, listener, shutdown).await;
     close(app, directory).await
 }
 
 /// Opens everything, healing what an unclean stop left.
-fn open(config: EngineConfig) -> Result<(Arc<App>, DataDir), EngineError> {
+async fn open(config: EngineConfig) -> Result<(Arc<App>, DataDir), EngineError> {
     let directory = DataDir::open(&config)?;
     let metrics = Metrics::new().map_err(|error| EngineError::Engine(error.to_string()))?;
     if !directory.was_clean() {
@@ -72,15 +76,16 @@ fn open(config: EngineConfig) -> Result<(Arc<App>, DataDir), EngineError> {
             "the last stop was not clean: deduplication logs checked"
         );
     }
-    let app = App {
-        sessions: Sessions::new(config.max_sessions),
-        jobs: Arc::new(Jobs::new(config.max_concurrent_queries)),
-        metrics,
-        spool: directory.spool(),
-        database: Database::open(&config, &directory)?,
-        config,
+    let confinement = Arc::new(Confinement::new(&config.library, directory.path()));
+    let (sessions, jobs, spool) =
+        (Sessions::new(config.max_sessions), Jobs::new(config.max_concurrent_queries), directory.spool());
+    let opening = Arc::clone(&confinement);
+    let open = move || {
+        let database = Database::open(&config, &directory)?;
+        let app = App { sessions, jobs: Arc::new(jobs), metrics, confinement, spool, database, config };
+        Ok((Arc::new(app), directory))
     };
-    Ok((Arc::new(app), directory))
+    opening.run("open", open).await.map_err(|error| EngineError::Engine(error.to_string()))?
 }
 
 /// Accepts until told to stop, then lets what runs come to its end, or cancels it.
@@ -94,8 +99,8 @@ async fn serve(app: &Arc<App>, listener: TcpListener, shutdown: impl Future<Outp
             biased;
             () = &mut shutdown => break,
             _ = sessions.tick() => {
-                let app = Arc::clone(app);
-                tokio::task::spawn_blocking(move || app.sessions.expire(Instant::now()));
+                let expiring = Arc::clone(app);
+                let _ = app.confinement.spawn("sessions", move || expiring.sessions.expire(Instant::now()));
             }
             accepted = accept(&listener, &connections) => {
                 if let Some((stream, permit)) = accepted {
@@ -154,16 +159,10 @@ async fn route(app: &Arc<App>, request: Request<Incoming>, connection: Arc<Flush
         "/ping" | "/replicas_status" if reads => ok(),
         "/metrics" if reads => text(StatusCode::OK, PROMETHEUS, app.metrics.render()),
         "/" if reads && parts.uri.query().is_none_or(|query| !query.contains("query=")) => ok(),
-        "/" | "/query" if reads || parts.method == Method::POST => {
-            let request =
-                auth::check(&parts, app.config.credentials.as_ref()).and_then(|()| QueryRequest::parse(&parts));
-            match request {
-                Ok(request) => {
-                    query::answer(app, request, Some(body).filter(|body| !body.is_end_stream()), connection).await
-                }
-                Err(exception) => failure(app, "", &exception),
-            }
-        }
+        "/" | "/query" if reads || parts.method == Method::POST => match admit(app, &parts, body).await {
+            Ok((request, body)) => query::answer(app, request, body, connection).await,
+            Err(exception) => failure(app, "", &exception),
+        },
         "/" | "/query" => text(StatusCode::NOT_IMPLEMENTED, "text/plain; charset=UTF-8", "use GET, HEAD or POST\n"),
         _ => {
             let what = "There is no handle for this path\n\nUse / or /ping for health checks.\nSend queries from your program with POST method or GET /?query=...\n";
@@ -172,13 +171,25 @@ async fn route(app: &Arc<App>, request: Request<Incoming>, connection: Arc<Flush
     })
 }
 
+/// Lets a request in and reads what it asks; the body is left to be read unless it is a form.
+async fn admit(app: &App, parts: &Parts, body: Incoming) -> Result<(QueryRequest, Option<Incoming>), Exception> {
+    auth::check(parts, app.config.credentials.as_ref())?;
+    let mut request = QueryRequest::parse(parts)?;
+    if form::boundary(&parts.headers).is_some() {
+        let limits = BodyLimits { bytes: app.config.max_query_bytes as u64, pause: app.config.receive_timeout };
+        form::read(parts, body, &mut request, limits).await?;
+        return Ok((request, None));
+    }
+    Ok((request, Some(body).filter(|body| !body.is_end_stream())))
+}
+
 /// Stops every statement, again and again until none is left or the time is over.
 async fn cancel_all(app: &Arc<App>) {
     let cancel = async {
         loop {
             let stopping = Arc::clone(app);
             let kill = move || stopping.jobs.stop_all().into_iter().for_each(|thread| stopping.database.kill(thread));
-            let _ = tokio::task::spawn_blocking(kill).await;
+            let _ = app.confinement.run("kill", kill).await;
             if tokio::time::timeout(Duration::from_millis(100), app.jobs.idle()).await.is_ok() {
                 return;
             }
@@ -193,7 +204,8 @@ async fn close(app: Arc<App>, directory: DataDir) -> Result<(), EngineError> {
     if running > 0 {
         return Err(EngineError::StillRunning(running));
     }
-    let closed = tokio::task::spawn_blocking(move || {
+    let confinement = Arc::clone(&app.confinement);
+    let close = move || {
         app.sessions.clear();
         // Tasks of closed connections may hold the last references for a moment.
         let deadline = Instant::now() + CANCEL_TIMEOUT;
@@ -211,8 +223,8 @@ async fn close(app: Arc<App>, directory: DataDir) -> Result<(), EngineError> {
                 }
             }
         }
-    });
-    closed.await.map_err(|error| EngineError::Engine(error.to_string()))??;
+    };
+    confinement.run("close", close).await.map_err(|error| EngineError::Engine(error.to_string()))??;
     tracing::info!("stopped");
     Ok(())
 }

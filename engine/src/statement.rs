@@ -47,34 +47,39 @@ impl Source {
         Self { text, rest: body }
     }
 
-    /// Reads as much as it takes to know the statement, at most `limit` bytes.
+    /// Reads as much as it takes to know the statement, which may have `limit` bytes.
     pub(crate) fn read(mut self, limit: usize) -> Result<Request, Exception> {
         let mut whole = false;
         loop {
-            match sql::cut(&self.text, self.rest.is_none()) {
-                Cut::Rows(head) => return Ok(self.into_insert(&head)),
-                Cut::Whole if self.rest.is_none() => return Ok(Request::Whole(self.text)),
-                Cut::Whole => whole = true,
-                Cut::Incomplete => {}
+            let ended = self.rest.is_none();
+            // Once it is known to have no rows there is no need to look again.
+            if !whole {
+                match sql::cut(&self.text, ended) {
+                    Cut::Rows(head) => return Ok(self.into_insert(&head)),
+                    Cut::Whole => whole = true,
+                    Cut::Incomplete => {}
+                }
             }
-            // Once it is known to have no rows there is no need to look again before its end.
-            while self.more(limit)? && whole {}
+            if self.text.len() > limit {
+                let what = format!(
+                    "the statement is larger than {limit} bytes; rows of an insert belong after FORMAT or VALUES"
+                );
+                return Err(Exception::new(code::QUERY_IS_TOO_LARGE, what));
+            }
+            if ended {
+                return Ok(Request::Whole(self.text));
+            }
+            self.read_on()?;
         }
     }
 
-    /// Reads on; false at the end of the text.
-    fn more(&mut self, limit: usize) -> Result<bool, Exception> {
-        let Some(rest) = &mut self.rest else { return Ok(false) };
-        let read = rest.take(STEP as u64).read_to_end(&mut self.text)?;
-        if read == 0 {
+    fn read_on(&mut self) -> Result<(), Exception> {
+        if let Some(rest) = &mut self.rest
+            && rest.take(STEP as u64).read_to_end(&mut self.text)? == 0
+        {
             self.rest = None;
         }
-        if self.text.len() > limit {
-            let what =
-                format!("the statement is larger than {limit} bytes; rows of an insert belong after FORMAT or VALUES");
-            return Err(Exception::new(code::QUERY_IS_TOO_LARGE, what));
-        }
-        Ok(read > 0)
+        Ok(())
     }
 
     fn into_insert(mut self, head: &InsertHead) -> Request {

@@ -12,7 +12,7 @@ use tracing_subscriber::EnvFilter;
 
 /// Serves ClickHouse's HTTP interface from an embedded engine.
 #[derive(Parser)]
-#[command(version)]
+#[command(version, args_override_self = true)]
 struct Arguments {
     /// Address to listen on.
     #[arg(long, default_value = "127.0.0.1:8123")]
@@ -38,6 +38,9 @@ struct Arguments {
     /// Seconds that running statements get to end when the program is told to stop.
     #[arg(long, default_value_t = 10)]
     drain_seconds: u64,
+    /// Stop when standard input closes: the program then ends with the one that started it, however that one ends.
+    #[arg(long)]
+    until_stdin_closes: bool,
     /// Answer inserts before they are on disk.
     #[arg(long)]
     no_fsync: bool,
@@ -63,7 +66,9 @@ async fn main() -> std::process::ExitCode {
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr)
         .init();
-    match serve(Arguments::parse().config()).await {
+    let arguments = Arguments::parse();
+    let with_stdin = arguments.until_stdin_closes;
+    match serve(arguments.config(), with_stdin).await {
         Ok(()) => std::process::ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("millrace-engine: {error}");
@@ -72,13 +77,30 @@ async fn main() -> std::process::ExitCode {
     }
 }
 
-async fn serve(config: EngineConfig) -> Result<(), EngineError> {
+async fn serve(config: EngineConfig, with_stdin: bool) -> Result<(), EngineError> {
     let listen = config.listen;
     let listener = TcpListener::bind(listen).await.map_err(|source| EngineError::Listen { listen, source })?;
     if let Ok(address) = listener.local_addr() {
         println!("listening on {address}");
     }
-    run(config, listener, stop_signal()).await
+    let stop = async {
+        tokio::select! {
+            () = stop_signal() => {}
+            () = stdin_closed(), if with_stdin => {}
+        }
+    };
+    run(config, listener, stop).await
+}
+
+/// Completes when standard input has come to its end.
+async fn stdin_closed() {
+    let (closed_tx, closed) = tokio::sync::oneshot::channel();
+    // A thread of its own: a blocked read of the runtime's would hold up its end.
+    std::thread::spawn(move || {
+        let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+        let _ = closed_tx.send(());
+    });
+    let _ = closed.await;
 }
 
 /// Completes on SIGTERM or SIGINT.
