@@ -50,7 +50,10 @@ pub(crate) async fn read(mut body: Body, max: usize, timeout: Duration, charge: 
                         read.push(data);
                         continue;
                     }
-                    Err(full) => Refusal::Overloaded(full),
+                    Err(full) => {
+                        drop_rest(body).await;
+                        Refusal::Overloaded(full)
+                    }
                 },
                 // Trailers say nothing here.
                 Err(_) => continue,
@@ -91,8 +94,9 @@ impl Read {
     }
 }
 
-/// A connection that is closed while its client still sends loses the answer on its way.
-async fn drop_rest(mut body: Body) {
+/// Reads and drops what is left of a body, within bounds: a connection that is closed while its client still sends loses the answer
+/// on its way.
+pub(crate) async fn drop_rest(mut body: Body) {
     let deadline = Instant::now() + DROPPING_MAX;
     let mut dropped = 0;
     while let Ok(Some(Ok(frame))) = timeout_at(deadline, body.frame()).await {

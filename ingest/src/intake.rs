@@ -13,7 +13,7 @@ use crate::{
     problem::{Problem, Refusal},
     respond::{self, Render, Root},
     store,
-    tree::{Format, Shape},
+    tree::{BodyError, Format, Shape},
 };
 use axum::{body::Body, extract::Request, response::Response};
 use bytes::Bytes;
@@ -80,7 +80,10 @@ impl<E: Kind, L: EventLog> Intake<E, L> {
     async fn run(self, media: Result<Media, Refusal>, body: Body) -> Response {
         let received = match self.app.admission.enter() {
             Ok(charge) => self.receive(media, body, charge).await,
-            Err(full) => Err(Whole::new(Refusal::Overloaded(full), Bytes::new(), Held::Clean)),
+            Err(full) => {
+                body::drop_rest(body).await;
+                Err(Whole::new(Refusal::Overloaded(full), Bytes::new(), Held::Clean))
+            }
         };
         match received {
             Ok(received) => self.settle(received).await,
@@ -186,7 +189,8 @@ impl<E: Kind, L: EventLog> Intake<E, L> {
                 message: &message,
                 errors: &errors,
             };
-            let letters = if size > 0 { vec![audit.letter(E::TOPIC, &refused)] } else { Vec::new() };
+            let is_empty = size == 0 || refusal == Refusal::Body(BodyError::Empty);
+            let letters = if is_empty { Vec::new() } else { vec![audit.letter(E::TOPIC, &refused)] };
             audit.write(audit.refused_request(status, bytes.len() as u64, Some((code, &message))), letters).await;
         }
         self.log(status, bytes.len(), 0);

@@ -134,6 +134,9 @@ impl Parser<'_> {
 
     fn event<E: Kind>(&self, place: &Place, tree: Tree<'_>) -> Result<E, Invalid> {
         let Tree { value, faults } = tree;
+        if faults.iter().any(|fault| fault.code == tree::TOO_MANY_VALUES) {
+            return Err(Invalid { identity: None, errors: self.errors(place, faults, 0), held: Held::Unknown });
+        }
         // A value that was skipped cannot be searched for card data field by field.
         let searched = faults.is_empty();
         let mut fields = match Fields::of_item(value, &self.settings.zone, &self.settings.config.default_currency) {
@@ -147,28 +150,44 @@ impl Parser<'_> {
         let mut violations = faults;
         violations.extend(unread);
         let broken = event.check(self.rules, self.received_at);
-        let broken: Vec<Violation> = broken.into_iter().filter(|rule| judgeable::<E>(rule, &violations)).collect();
-        violations.extend(broken);
+        card_data |= broken.iter().chain(&violations).any(|violation| violation.code == CARD_DATA);
+        let unjudged = self.judge::<E>(broken, &mut violations);
         if violations.is_empty() {
             event.stamp(self.ids.event_id().to_string(), self.received_at);
             return Ok(event);
         }
-        card_data |= violations.iter().any(|violation| violation.code == CARD_DATA);
         let held = match (card_data, searched) {
             (true, _) => Held::CardData,
             (false, true) => Held::Clean,
             (false, false) => Held::Unknown,
         };
-        Err(Invalid { identity: identity(&event), errors: self.errors(place, violations), held })
+        Err(Invalid { identity: identity(&event), errors: self.errors(place, violations, unjudged), held })
+    }
+
+    /// Adds the broken rules that say something new, as long as there is room to tell them; returns how many were not looked at.
+    fn judge<E: Kind>(&self, broken: Vec<Violation>, violations: &mut Vec<Violation>) -> usize {
+        let (unread, mut rules) = (violations.clone(), broken.into_iter());
+        while violations.len() <= self.settings.config.errors_max {
+            match rules.next() {
+                Some(rule) if judgeable::<E>(&rule, &unread) => violations.push(rule),
+                Some(_) => {}
+                None => return 0,
+            }
+        }
+        rules.len()
     }
 
     /// The errors as they are told: located in the body, in a bounded number.
-    fn errors(&self, place: &Place, mut violations: Vec<Violation>) -> Vec<FieldError> {
-        let more = violations.len().saturating_sub(self.settings.config.errors_max);
-        violations.truncate(self.settings.config.errors_max);
+    fn errors(&self, place: &Place, mut violations: Vec<Violation>, untold: usize) -> Vec<FieldError> {
+        let errors_max = self.settings.config.errors_max;
+        let more = violations.len().saturating_sub(errors_max) + untold;
+        violations.truncate(errors_max);
         let mut errors: Vec<FieldError> = violations.into_iter().map(|violation| error(place, violation)).collect();
         if more > 0 {
-            errors.push(error(place, Violation::new(Path::root(), "more_errors", format!("and {more} more errors"))));
+            errors.push(error(
+                place,
+                Violation::new(Path::root(), "more_errors", format!("and up to {more} more errors")),
+            ));
         }
         errors
     }

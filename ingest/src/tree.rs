@@ -52,6 +52,8 @@ impl Format {
 pub(crate) enum Value<'a> {
     /// JSON `null`.
     Null,
+    /// Beyond the limits, and noted as a fault.
+    Skipped,
     /// JSON `true` or `false`.
     Bool(bool),
     /// A JSON number, digit by digit.
@@ -76,6 +78,7 @@ impl Value<'_> {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Null => "null",
+            Self::Skipped => "a value beyond the limits",
             Self::Bool(_) => "a boolean",
             Self::Number(_) => "a number",
             Self::String(_) => "a string",
@@ -228,6 +231,9 @@ pub(crate) fn shown(name: &str) -> Cow<'_, str> {
     }
 }
 
+/// Code of the fault of an item that has too many values; what it has beyond them is not known.
+pub(crate) const TOO_MANY_VALUES: &str = "too_many_values";
+
 /// Most faults noted of one item's structure: a bound on memory, far above what is reported.
 const FAULTS_MAX: usize = 1_000;
 
@@ -254,7 +260,7 @@ impl<'l> Builder<'l> {
         self.values += 1;
         if self.values == self.limits.values_max + 1 {
             let message = format!("an item must have at most {} values", self.limits.values_max);
-            self.fault(at, "too_many_values", message);
+            self.fault(at, TOO_MANY_VALUES, message);
         }
         self.values <= self.limits.values_max
     }

@@ -37,7 +37,7 @@ fn card_data(path: Path) -> Violation {
 /// Writes a value as JSON without spaces and with sorted names, so that spelling makes no difference to the content.
 fn write(value: &Value<'_>, at: &Path, out: &mut String, note: &mut dyn FnMut(Violation)) {
     match value {
-        Value::Null => out.push_str("null"),
+        Value::Null | Value::Skipped => out.push_str("null"),
         Value::Bool(flag) => out.push_str(if *flag { "true" } else { "false" }),
         Value::Number(digits) => out.push_str(digits),
         Value::String(text) | Value::Text(text) => write_string(text, out),

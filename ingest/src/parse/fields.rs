@@ -7,13 +7,13 @@ use super::{
 use crate::tree::{ENTRY, Member, Value, shown};
 use jiff::tz::TimeZone;
 use millrace_schemas::{
-    rules::{Path, Violation},
+    rules::{Path, Violation, mentions_card_number},
     time::Instant,
 };
 use std::{borrow::Cow, collections::BTreeMap, mem};
 
-/// Most violations noted of one item: a bound on memory, far above what is reported.
-const VIOLATIONS_MAX: usize = 10_000;
+/// Most violations noted of one item: a bound on memory and time, far above what is reported.
+const VIOLATIONS_MAX: usize = 1_000;
 
 /// The members of one record that have not been read yet.
 pub(crate) struct Fields<'z, 'a> {
@@ -58,6 +58,13 @@ impl<'z, 'a> Fields<'z, 'a> {
 
     pub fn text(&mut self, name: &str) -> String {
         self.required(name, scalar::text)
+    }
+
+    /// A required text in which a whole card number may stand by mistake.
+    pub fn searched_text(&mut self, name: &str) -> String {
+        let text = self.text(name);
+        self.card_data |= mentions_card_number(&text);
+        text
     }
 
     pub fn optional_text(&mut self, name: &str) -> Option<String> {
@@ -158,7 +165,11 @@ impl<'z, 'a> Fields<'z, 'a> {
         value: &Value<'a>,
         read: impl FnOnce(&Value<'a>) -> Result<T, Wrong>,
     ) -> Option<T> {
-        read(value).map_err(|wrong| self.wrong(name, value, wrong)).ok()
+        match value {
+            // Noted already.
+            Value::Skipped => None,
+            value => read(value).map_err(|wrong| self.wrong(name, value, wrong)).ok(),
+        }
     }
 
     /// A value of the wrong type may hold anything, card data too.
@@ -172,6 +183,7 @@ impl<'z, 'a> Fields<'z, 'a> {
     fn list(&mut self, name: &str) -> Option<Vec<Value<'a>>> {
         match self.take(name)? {
             Value::List(entries) => Some(entries),
+            Value::Skipped => Some(Vec::new()),
             Value::Text(text) if text.trim_ascii().is_empty() => Some(Vec::new()),
             Value::Elements(children) => Some(self.children(name, children)),
             other => {
@@ -206,6 +218,9 @@ impl<'z, 'a> Fields<'z, 'a> {
     }
 
     fn miss(&mut self, name: &str) {
+        if self.violations.len() == VIOLATIONS_MAX {
+            return;
+        }
         self.note(self.at.clone().then(name), Wrong::new("missing", "is required"));
     }
 
@@ -234,6 +249,7 @@ fn members(value: Value<'_>) -> Result<Vec<Member<'_>>, (Wrong, Value<'_>)> {
     match value {
         Value::Object(members) | Value::Elements(members) => Ok(members),
         Value::Text(text) if text.trim_ascii().is_empty() => Ok(Vec::new()),
+        Value::Skipped => Ok(Vec::new()),
         other => Err((Wrong::kind("an object", &other), other)),
     }
 }

@@ -22,7 +22,7 @@ impl Kind for Transaction {
             currency: fields.text("currency"),
             transaction_type: fields.integer("type"),
             merchant_id: fields.text("merchant_id"),
-            card_bin: fields.text("card_bin"),
+            card_bin: fields.searched_text("card_bin"),
             ip_address: fields.text("ip_address"),
             device_id: fields.text("device_id"),
             location: fields.text("location"),

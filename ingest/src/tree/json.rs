@@ -60,12 +60,12 @@ fn tree<'a>(raw: &'a str, limits: &Limits) -> Result<Tree<'a>, Unreadable> {
 /// Builds the tree of a value. Recursion is bounded by `depth_max`.
 fn build<'a>(raw: &'a str, depth: usize, at: &Trail<'_>, builder: &mut Builder<'_>) -> serde_json::Result<Value<'a>> {
     if !builder.count(at) {
-        return Ok(Value::Null);
+        return Ok(Value::Skipped);
     }
     Ok(match raw.as_bytes().first() {
         Some(b'{' | b'[') if depth > builder.limits.depth_max => {
             builder.too_deep(at);
-            Value::Null
+            Value::Skipped
         }
         Some(b'{') => Value::Object(object(raw, depth, at, builder)?),
         Some(b'[') => Value::List(list(raw, depth, at, builder)?),

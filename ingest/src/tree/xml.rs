@@ -234,7 +234,7 @@ impl<'a> Xml<'a> {
         self.attributes(start, at, builder)?;
         if !builder.count(at) {
             self.skip(start)?;
-            return Ok(Value::Null);
+            return Ok(Value::Skipped);
         }
         if start.empty {
             return Ok(Value::Text(Cow::Borrowed("")));
@@ -256,7 +256,7 @@ impl<'a> Xml<'a> {
         }
         if too_deep {
             builder.too_deep(at);
-            return Ok(Value::Null);
+            return Ok(Value::Skipped);
         }
         if children.is_empty() {
             return Ok(Value::Text(text));

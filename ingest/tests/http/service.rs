@@ -1,0 +1,76 @@
+//! Paths beside the intake, and starting.
+
+use crate::support::{MemoryLog, Running, transaction};
+use http::Method;
+use metrics_exporter_prometheus::PrometheusBuilder;
+use millrace_ingest::{Gateway, GatewayConfig, serve};
+use serde_json::json;
+use tokio::net::TcpListener;
+
+#[tokio::test]
+async fn the_literals_that_clients_know_are_there() {
+    let gateway = Running::start().await;
+    let home = gateway.client.get("/").await;
+    assert_eq!(
+        (home.status, home.json()),
+        (200, json!({"message": "Микросервис оценки финансовых транзакций запущен"}))
+    );
+    assert_eq!(gateway.client.get("/health").await.json(), json!({"status": "healthy"}));
+    assert_eq!(gateway.client.get("/health/live").await.status, 200);
+    assert_eq!(gateway.client.get("/health/ready").await.status, 200);
+    let metrics = gateway.client.get("/metrics").await;
+    assert_eq!((metrics.status, metrics.text.as_str()), (200, "scraped 1\n"));
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn other_paths_and_methods_are_problems() {
+    let gateway = Running::start().await;
+    let unknown = gateway.client.get("/api/v2/transactions").await;
+    assert_eq!(
+        (unknown.status, unknown.header("content-type"), &unknown.json()["code"]),
+        (404, Some("application/problem+json"), &json!("not_found"))
+    );
+    let method = gateway.client.send(Method::GET, "/api/v1/transactions", &[("accept", "application/xml")], "").await;
+    assert_eq!(
+        (method.status, method.header("content-type"), method.header("allow")),
+        (405, Some("application/problem+xml"), Some("POST"))
+    );
+    assert!(method.header("x-request-id").is_some());
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn requests_are_measured_by_the_names_that_dashboards_know() {
+    let handle = PrometheusBuilder::new().install_recorder().expect("the only recorder of this process");
+    let gateway = Running::start().await;
+    gateway.client.post_json("/api/v1/transactions/", &transaction()).await;
+    gateway.client.post_json("/api/v1/transactions", &json!({})).await;
+    gateway.client.get("/nowhere").await;
+    let text = handle.render();
+    for line in [
+        "antifraud_requests_total{method=\"POST\",endpoint=\"/api/v1/transactions\",status_code=\"202\"}",
+        "antifraud_requests_total{method=\"POST\",endpoint=\"/api/v1/transactions\",status_code=\"422\"}",
+        "antifraud_requests_total{method=\"GET\",endpoint=\"unmatched\",status_code=\"404\"}",
+        "antifraud_request_duration_seconds_count{method=\"POST\",endpoint=\"/api/v1/transactions\"}",
+        "antifraud_active_requests ",
+        "millrace_gateway_items_total{topic=\"transactions\",outcome=\"accepted\"}",
+        "millrace_gateway_items_total{topic=\"transactions\",outcome=\"invalid\"}",
+    ] {
+        assert!(text.contains(line), "{line} is not in\n{text}");
+    }
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_gateway_for_the_network_has_to_be_wanted() {
+    let listener = TcpListener::bind("0.0.0.0:0").await.expect("a free port");
+    let gateway = Gateway::new(MemoryLog::default(), String::new);
+    let error = serve(GatewayConfig::default(), listener, gateway, std::future::pending()).await.expect_err("refused");
+    assert!(error.to_string().contains("gateway.allow_anonymous"), "{error}");
+
+    let listener = TcpListener::bind("0.0.0.0:0").await.expect("a free port");
+    let gateway = Gateway::new(MemoryLog::default(), String::new);
+    let config = GatewayConfig { allow_anonymous: true, ..GatewayConfig::default() };
+    serve(config, listener, gateway, std::future::ready(())).await.expect("allowed");
+}
