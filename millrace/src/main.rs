@@ -3,6 +3,7 @@
 mod commands;
 mod config;
 mod exit;
+mod first_look;
 mod health;
 mod output;
 

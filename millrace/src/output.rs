@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use serde::Serialize;
+use unicode_width::UnicodeWidthStr as _;
 
 /// Form of a command's data.
 #[derive(Debug, Clone, Copy, Default, clap::Args)]
@@ -27,8 +28,8 @@ impl Output {
 /// Aligned columns; numbers to the right.
 pub fn columns(heads: &[&str], lines: &[Vec<String>]) -> String {
     let width = |at: usize| {
-        let cells = lines.iter().filter_map(|line| line.get(at)).map(|cell| cell.chars().count());
-        cells.chain([heads[at].chars().count()]).max().unwrap_or(0)
+        let cells = lines.iter().filter_map(|line| line.get(at)).map(|cell| cell.width());
+        cells.chain([heads[at].width()]).max().unwrap_or(0)
     };
     let numeric = |at: usize| {
         let mut cells = lines.iter().filter_map(|line| line.get(at)).filter(|cell| !cell.is_empty()).peekable();
@@ -38,7 +39,7 @@ pub fn columns(heads: &[&str], lines: &[Vec<String>]) -> String {
     let shape: Vec<(usize, bool)> = (0..heads.len()).map(|at| (width(at), numeric(at))).collect();
     let render = |line: &[String]| {
         let cells = line.iter().zip(&shape).map(|(cell, (width, right))| {
-            let padding = " ".repeat(width.saturating_sub(cell.chars().count()));
+            let padding = " ".repeat(width.saturating_sub(cell.width()));
             if *right { format!("{padding}{cell}") } else { format!("{cell}{padding}") }
         });
         format!("{}\n", cells.collect::<Vec<_>>().join("  ").trim_end())

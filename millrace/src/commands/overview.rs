@@ -45,7 +45,7 @@ const QUESTIONS: &[Question] = &[
     Question {
         title: "Transactions by score",
         heads: &["score", "transactions", "allow", "review", "block", "labelled fraud"],
-        sql: "SELECT [concat(toString(floor(least(scoring, 0.999) * 10) / 10), ' to ', toString(floor(least(scoring, 0.999) * 10) / 10 + 0.1)), \
+        sql: "SELECT [concat(toString(toDecimal32(floor(least(scoring, 0.999) * 10) / 10, 1)), ' to ', toString(toDecimal32(floor(least(scoring, 0.999) * 10 + 1) / 10, 1))), \
               toString(count()), toString(countIf(decision = 'allow')), toString(countIf(decision = 'review')), \
               toString(countIf(decision = 'block')), toString(countIf(is_fraud = true))] AS cells \
               FROM {db}.transaction_scores GROUP BY floor(least(scoring, 0.999) * 10) ORDER BY floor(least(scoring, 0.999) * 10)",
@@ -54,7 +54,7 @@ const QUESTIONS: &[Question] = &[
         title: "Most suspicious customers",
         heads: &["customer", "transactions", "highest score", "because"],
         sql: "SELECT [customer_id, toString(count()), toString(round(max(scoring), 3)), \
-              arrayStringConcat(arrayMap(r -> r.text, arraySlice(argMax(reasons, scoring), 1, 3)), '; ')] AS cells \
+              arrayStringConcat(arrayMap(r -> r.code, arraySlice(argMax(reasons, scoring), 1, 4)), ', ')] AS cells \
               FROM {db}.transaction_scores GROUP BY customer_id ORDER BY max(scoring) DESC, customer_id LIMIT 5",
     },
 ];

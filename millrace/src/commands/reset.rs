@@ -15,7 +15,7 @@ pub const EXAMPLES: &str = "Examples:
   millrace reset --yes      does not ask";
 
 /// All a home holds; anything else in its folder is not ours to delete.
-const OURS: [&str; 3] = ["data", "logs", "run"];
+const OURS: [&str; 5] = ["data", "logs", "run", "sample", "sample-sent"];
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -49,7 +49,8 @@ fn confirmed(folder: &Path) -> Result<bool> {
 
 fn delete(folder: &Path) -> Result<()> {
     for path in OURS.map(|name| folder.join(name)) {
-        match fs::remove_dir_all(&path) {
+        let deleted = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+        match deleted {
             Err(error) if error.kind() != ErrorKind::NotFound => {
                 return Err(error).with_context(|| format!("deleting {}", path.display()));
             }
@@ -69,7 +70,9 @@ mod tests {
     fn only_what_a_stack_made_is_deleted() {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir_all(folder.path().join("data/kafka")).unwrap();
-        fs::write(folder.path().join("mine"), "").unwrap();
+        for file in ["sample-sent", "mine"] {
+            fs::write(folder.path().join(file), "").unwrap();
+        }
         delete(folder.path()).unwrap();
         delete(folder.path()).unwrap();
         let left: Vec<_> = fs::read_dir(folder.path()).unwrap().flatten().map(|entry| entry.file_name()).collect();

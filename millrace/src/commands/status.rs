@@ -3,11 +3,18 @@
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use millrace_local::supervisor::{Phase, UnitState};
 use millrace_local::{Home, State};
 
-use crate::exit;
+use millrace_runtime::log::{GroupLag, Log};
+use millrace_schemas::Topic;
+
+use crate::{
+    config::{Config, block_on},
+    exit,
+    output::columns,
+};
 
 pub const EXAMPLES: &str = "Exits with 0 when everything is ready, 1 when something is not, 3 when nothing runs.
 
@@ -25,10 +32,17 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<ExitCode> {
     let home = Home::find()?;
     let state = State::of_running(&home)?;
+    let lags = lags(&home, &state);
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&state)?);
+        let mut all = serde_json::to_value(&state)?;
+        all["lag"] = serde_json::to_value(lags.unwrap_or_default())?;
+        println!("{}", serde_json::to_string_pretty(&all)?);
     } else {
         print!("{}", table(&state, now_ms()));
+        match lags {
+            Ok(lags) => print!("\n{}", lag_table(&lags)),
+            Err(error) => println!("\nconsumer lag is not known: {error:#}"),
+        }
         println!(
             "\nmillrace {}, supervisor pid {}, in {}",
             state.millrace,
@@ -39,6 +53,47 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         println!("Kafka {}, Apicurio Registry {}, ClickHouse {}", parts.kafka, parts.registry, parts.clickhouse);
     }
     Ok(if state.units.is_settled() { ExitCode::SUCCESS } else { ExitCode::from(exit::FAILED) })
+}
+
+/// Consumer groups of the stack and the topics they read.
+const GROUPS: &[(&str, &[Topic])] = &[
+    ("scoring", &[Topic::Transactions]),
+    ("receipts", &[Topic::Receipts]),
+    (
+        "clickhouse",
+        &[Topic::TransactionScores, Topic::Purchases, Topic::DeadLetters, Topic::Requests, Topic::Duplicates],
+    ),
+];
+
+/// How far each group is behind.
+fn lags(home: &Home, state: &State) -> Result<Vec<GroupLag>> {
+    let broker = state.units.iter().find(|(name, _)| *name == "kafka").map(|(_, unit)| unit.phase);
+    ensure!(broker == Some(Phase::Ready), "the broker is not ready");
+    let config: Config = millrace_runtime::config::load(Some(&home.service_config()), &[])?;
+    block_on(async {
+        let log = Log::new(&config.kafka, &config.registry)?;
+        let mut lags = Vec::new();
+        for (group, topics) in GROUPS {
+            lags.push(log.lag(group, topics).await?);
+        }
+        Ok(lags)
+    })
+}
+
+fn lag_table(lags: &[GroupLag]) -> String {
+    let lines: Vec<Vec<String>> = lags
+        .iter()
+        .map(|lag| {
+            let behind: Vec<String> = lag
+                .partitions
+                .iter()
+                .filter(|partition| partition.lag > 0)
+                .map(|partition| format!("{}/{} {}", partition.topic, partition.partition, partition.lag))
+                .collect();
+            vec![lag.group.clone(), lag.total().to_string(), behind.join(", ")]
+        })
+        .collect();
+    columns(&["group", "lag", "partitions behind"], &lines)
 }
 
 fn table(state: &State, now_ms: i64) -> String {

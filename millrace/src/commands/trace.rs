@@ -141,7 +141,9 @@ fn of_row(row: &Found) -> Vec<Hop> {
         "receipts" => ("received", "split"),
         _ => ("received", "scored"),
     };
-    vec![
+    // Both tables of transactions are filled from one record; the score tells more of it.
+    let told_by_the_score = row.table == "transactions";
+    let hops = [
         Hop { at: row.received_at, what: received, place: row.owner.clone(), detail: row.business_id.clone() },
         Hop { at: row.timestamp, what: written, place: record, detail: row.outcome.clone() },
         Hop {
@@ -150,7 +152,8 @@ fn of_row(row: &Found) -> Vec<Hop> {
             place: format!("ClickHouse {}", row.table),
             detail: row.trn_id.clone(),
         },
-    ]
+    ];
+    hops.into_iter().filter(|hop| !(told_by_the_score && hop.what == written)).collect()
 }
 
 /// The journal record a row comes from.

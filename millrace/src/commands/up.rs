@@ -11,7 +11,7 @@ use millrace_local::{Binary, Error, Home, Parts, Ports, State, stack};
 use tokio::time::sleep;
 
 use super::status;
-use crate::exit;
+use crate::{exit, first_look};
 
 pub const EXAMPLES: &str =
     "The stack survives the terminal and logging out. Started again it keeps its data; built anew meanwhile,
@@ -50,7 +50,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         let deadline = Instant::now() + Duration::from_secs(args.timeout);
         tokio::select! {
             ready = wait_ready(&home, supervisor, deadline) => match ready {
-                Ok(_state) => Ok(ExitCode::SUCCESS),
+                Ok(state) => first_look::show(&home, &state.ports).await.map(|()| ExitCode::SUCCESS),
                 // Half a stack helps nobody: the next start begins from a clean state, and the logs stay.
                 Err(error) => match stack::stop(&home) {
                     Ok(_) => Err(error.context("the stack was stopped again, since it did not become ready")),

@@ -1,13 +1,18 @@
 //! Consumer lag: how far a group's committed offsets are behind the log.
 
 use super::Log;
-use crate::{RuntimeError, kafka};
+use crate::{RuntimeError, kafka, reader::passes};
 use millrace_schemas::Topic;
 use rdkafka::{
     Offset, TopicPartitionList,
     consumer::{BaseConsumer, Consumer as _},
+    error::KafkaError,
 };
 use serde::Serialize;
+use std::time::{Duration, Instant};
+
+/// Up to this many offsets are looked at, whether records or only markers of transactions are left.
+const MARKERS_MAX: i64 = 64;
 
 /// A group's lag on the topics it reads.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -36,7 +41,7 @@ pub struct PartitionLag {
     pub committed: Option<i64>,
     /// Offset the next record will get, transactions that are open not counted.
     pub end: i64,
-    /// Offsets between; markers of transactions count.
+    /// Offsets between; 0 when only markers of transactions are.
     pub lag: i64,
 }
 
@@ -67,11 +72,41 @@ impl Log {
                     Offset::Offset(offset) => Some(offset),
                     _ => None,
                 };
-                let lag = (end - committed.unwrap_or(low)).max(0);
+                let next = committed.unwrap_or(low);
+                let lag = (end - next).max(0);
+                let only_markers =
+                    (1..=MARKERS_MAX).contains(&lag) && !any_record(&member, &topic, partition, next, timeout)?;
+                let lag = if only_markers { 0 } else { lag };
                 partitions.push(PartitionLag { topic, partition, committed, end, lag });
             }
             Ok(GroupLag { group, partitions })
         })
         .await
     }
+}
+
+/// Whether a committed record stands at an offset or after it: the end of a log may be markers, which nobody can read.
+fn any_record(
+    member: &BaseConsumer,
+    topic: &str,
+    partition: i32,
+    from: i64,
+    deadline: Duration,
+) -> Result<bool, RuntimeError> {
+    let failed = |error| RuntimeError::kafka("looking for records", &error);
+    let mut list = TopicPartitionList::new();
+    list.add_partition_offset(topic, partition, Offset::Offset(from)).map_err(failed)?;
+    member.assign(&list).map_err(failed)?;
+    let until = Instant::now() + deadline;
+    let found = loop {
+        match member.poll(Duration::from_millis(100)) {
+            Some(Ok(_)) => break true,
+            Some(Err(KafkaError::PartitionEOF(_))) => break false,
+            Some(Err(error)) if !passes(&error) => return Err(failed(error)),
+            _ if Instant::now() > until => break true,
+            _ => {}
+        }
+    };
+    member.unassign().map_err(failed)?;
+    Ok(found)
 }
