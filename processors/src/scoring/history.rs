@@ -1,4 +1,6 @@
 //! Facts of a customer's whole life. They don't expire, except that only so many devices and locations are remembered.
+//!
+//! They take 104 bytes, 32 more for each currency, and 8 for each device and location that is remembered.
 
 use millrace_schemas::event::Transaction;
 use std::{

@@ -6,8 +6,8 @@
 //! `occurred_at`. Such a late one is counted over what is retained, and is not [`exact`](WindowsView::exact).
 //!
 //! A transaction takes 12 bytes, and room for more is kept small, so that a customer with `n` retained transactions takes at most
-//! `64 + 16 n` bytes (one who uses more than a hundred currencies may take a little more). A customer with thousands has
-//! [`BlockSums`] besides, so that nobody can stall a partition by sending many transactions of one customer.
+//! `64 + 16 n` bytes (with thousands of transactions in more than twenty currencies, a little more). Where there are thousands, sums
+//! of blocks of them are kept as well, so that nobody can stall a partition by sending many transactions of one customer.
 
 mod sums;
 
@@ -79,9 +79,9 @@ pub struct Windows {
 }
 
 /// With more entries than this, sums of blocks are kept ...
-const MANY: usize = 2 * BlockSums::LONGEST;
+const MANY: usize = 4 * BlockSums::LONGEST;
 /// ... until fewer than this are left.
-const FEW: usize = BlockSums::LONGEST;
+const FEW: usize = 2 * BlockSums::LONGEST;
 
 /// The windows of one transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

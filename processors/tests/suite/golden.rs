@@ -1,11 +1,37 @@
-//! What every processor makes of the examples, as a whole.
+//! What every processor makes of examples, as a whole: those of the schemas, and some that bring out what theirs don't.
 
 use crate::common::{after, context, item, receipt, score, transaction};
 use insta::assert_json_snapshot;
-use millrace_processors::Receipts;
+use millrace_processors::{Receipts, Scoring, ScoringConfig};
 use millrace_runtime::processor::{Memory, Processor};
-use millrace_schemas::event::{Purchase, Receipt, Transaction};
-use std::collections::BTreeMap;
+use millrace_schemas::{
+    Event,
+    event::{Derived, Purchase, Receipt, Transaction},
+};
+use std::{collections::BTreeMap, path::Path};
+
+/// What a processor makes of its input's schema examples, one after another.
+fn of_schema_examples<P: Processor>(processor: &P) -> Vec<P::Out> {
+    let topic = <P::Out as Derived>::From::TOPIC;
+    let name = format!("../schemas/avro/{topic}/v{}.example.json", topic.versions().len());
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let inputs: Vec<<P::Out as Derived>::From> =
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let mut memory = processor.memory();
+    (0..).zip(&inputs).map(|(offset, input)| memory.process(input, &context(input, offset))).collect()
+}
+
+#[test]
+fn the_schemas_transactions() {
+    let scoring = Scoring::new(&ScoringConfig::default()).expect("built-in rules");
+    assert_json_snapshot!(of_schema_examples(&scoring));
+}
+
+#[test]
+fn the_schemas_receipts() {
+    assert_json_snapshot!(of_schema_examples(&Receipts));
+}
 
 fn split(receipt: &Receipt) -> Purchase {
     Receipts.memory().process(receipt, &context(receipt, 7))

@@ -28,13 +28,15 @@ impl AddAssign for Sum {
     }
 }
 
-/// The sum of a stretch, entry by entry.
+/// The sum of a stretch, entry by entry. Without branches, since currencies may follow one another in no order.
 pub(super) fn scan(entries: &VecDeque<Entry>, stretch: Range<usize>, currency: u16) -> Sum {
-    let mut sum = Sum::default();
-    for entry in entries.range(stretch).filter(|entry| entry.currency() == currency) {
-        sum += Sum::of(entry.amount());
-    }
-    sum
+    let (mut count, mut amount) = (0, 0);
+    entries.range(stretch).for_each(|entry| {
+        let is_own = u64::from(entry.currency() == currency);
+        count += is_own;
+        amount += u128::from(entry.amount().cast_unsigned() * is_own);
+    });
+    Sum { count, amount: amount.cast_signed() }
 }
 
 /// Sums of consecutive blocks of entries, each kept by currency, so that a long stretch is summed by its blocks and only its two
@@ -62,7 +64,7 @@ const _: () = assert!(BlockSums::LONGEST as u64 <= u64::MAX / AMOUNT_MAX as u64,
 
 impl BlockSums {
     /// Most entries of a block. One that grows longer is split.
-    pub const LONGEST: usize = 1_536;
+    pub const LONGEST: usize = 256;
 
     /// The sums of all entries, of which there is at least one.
     pub fn new(entries: &VecDeque<Entry>) -> Self {
@@ -99,19 +101,22 @@ impl BlockSums {
         }
     }
 
-    /// The sum of a stretch.
+    /// The sum of a stretch. Found from the end, where windows mostly lie.
     pub fn sum(&self, stretch: Range<usize>, currency: u16, entries: &VecDeque<Entry>) -> Sum {
         let mut sum = Sum::default();
-        let mut begin = 0;
-        for block in &self.blocks {
-            let end = begin + block.len;
+        let mut end = entries.len();
+        for block in self.blocks.iter().rev() {
+            if end <= stretch.start {
+                break;
+            }
+            let begin = end - block.len;
             let shared = begin.max(stretch.start)..end.min(stretch.end);
             if shared == (begin..end) {
                 sum += block.sum(currency);
             } else if !shared.is_empty() {
                 sum += scan(entries, shared, currency);
             }
-            begin = end;
+            end = begin;
         }
         sum
     }
