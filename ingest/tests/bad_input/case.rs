@@ -18,6 +18,17 @@ pub enum Told {
     Results(Vec<(&'static str, Vec<(&'static str, &'static str)>)>),
 }
 
+/// What is wrong with an item that has no fields: time is read first.
+macro_rules! missing {
+    ($item:literal) => {
+        missing!($item: "timestamp", "customer_id", "transaction_id", "amount", "currency", "type", "merchant_id", "card_bin", "ip_address", "device_id", "location", "channel")
+    };
+    ($item:literal: $($field:literal),+) => {
+        vec![$((concat!($item, "/", $field), "missing")),+]
+    };
+}
+pub(crate) use missing;
+
 pub struct Case {
     pub name: String,
     pub path: &'static str,
