@@ -61,6 +61,27 @@ macro_rules! migrations {
     };
 }
 
+/// Engines, and how a table is told how many tokens to remember. Named here alone, so that a replicated deployment differs in
+/// nothing else.
+const ENGINES: &[(&str, &str)] = &[
+    ("{{merge_tree}}", "MergeTree"),
+    ("{{aggregating_merge_tree}}", "AggregatingMergeTree"),
+    ("{{replacing_merge_tree}}", "ReplacingMergeTree"),
+    ("{{deduplication}}", "non_replicated_deduplication_window = {{window}}"),
+];
+
+/// The table that remembers migrations. Starts at the same time may write the same row.
+const RECORD: &str = "CREATE TABLE IF NOT EXISTS {{database}}.schema_migrations
+(
+    number UInt32 COMMENT 'Place in the order, from 1.',
+    name String COMMENT 'Name of the file.',
+    checksum String COMMENT 'BLAKE3 of the file.',
+    applied_at DateTime64(3, 'UTC') DEFAULT now64(3, 'UTC') COMMENT 'When it was applied. UTC, milliseconds.'
+)
+ENGINE = {{replacing_merge_tree}}
+ORDER BY (number, name, checksum)
+COMMENT 'Schema changes that this database has.'";
+
 const EMBEDDED: &[(&str, &str)] = migrations![
     "0001_transactions",
     "0002_transaction_rollups",
@@ -125,18 +146,8 @@ impl ClickHouse {
 
     /// The database and the table that remembers migrations.
     async fn make_record(&self) -> Result<(), ClickHouseError> {
-        let database = self.database();
-        self.execute(&format!("CREATE DATABASE IF NOT EXISTS {database}")).await?;
-        self.execute(&format!(
-            "CREATE TABLE IF NOT EXISTS {database}.schema_migrations (\
-                number UInt32 COMMENT 'Place in the order, from 1.', \
-                name String COMMENT 'Name of the file.', \
-                checksum String COMMENT 'BLAKE3 of the file.', \
-                applied_at DateTime64(3, 'UTC') DEFAULT now64(3, 'UTC') COMMENT 'When it was applied. UTC, milliseconds.'\
-            ) ENGINE = {} ORDER BY (number, name, checksum) COMMENT 'Schema changes that this database has.'",
-            engine("ReplacingMergeTree")
-        ))
-        .await
+        self.execute(&self.filled_in("CREATE DATABASE IF NOT EXISTS {{database}}")).await?;
+        self.execute(&self.filled_in(RECORD)).await
     }
 
     async fn applied(&self) -> Result<Vec<Applied>, ClickHouseError> {
@@ -166,20 +177,13 @@ impl ClickHouse {
         Ok(())
     }
 
-    /// A statement with what this deployment has for `{{...}}`. Engines are named here alone, so that a replicated deployment
-    /// differs in nothing else.
+    /// A statement with what this deployment has for `{{...}}`.
     fn filled_in(&self, sql: &str) -> String {
-        let window = format!("non_replicated_deduplication_window = {}", self.deduplication_window);
-        sql.replace("{{database}}", self.database().as_str())
-            .replace("{{merge_tree}}", engine("MergeTree"))
-            .replace("{{aggregating_merge_tree}}", engine("AggregatingMergeTree"))
-            .replace("{{deduplication}}", &window)
+        let window = self.deduplication_window.to_string();
+        let sql = sql.replace("{{database}}", self.database().as_str());
+        let sql = ENGINES.iter().fold(sql, |sql, (placeholder, engine)| sql.replace(placeholder, engine));
+        sql.replace("{{window}}", &window)
     }
-}
-
-/// The engine of a table of this kind.
-const fn engine(kind: &'static str) -> &'static str {
-    kind
 }
 
 fn check(applied: &[Applied], migrations: &[Migration]) -> Result<(), MigrateError> {

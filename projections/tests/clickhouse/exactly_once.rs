@@ -1,3 +1,5 @@
+//! Every batch takes effect once, whoever writes it and however often.
+
 use crate::{
     database::TestDatabase,
     events::{Generator, batch},
@@ -84,6 +86,22 @@ async fn a_rollup_that_failed_is_healed_when_the_batch_is_written_again() {
     database.run("RENAME TABLE {db}.away TO {db}.tax_tip_stats_15m_v1").await;
     database.sink().write(&batch).await.expect("the same batch");
     assert_purchases(&database, &purchases).await;
+}
+
+/// Its rows are in two partitions of each table, so it becomes two parts with one token.
+#[tokio::test]
+async fn a_batch_over_the_end_of_a_month_takes_effect_once() {
+    let database = TestDatabase::migrated().await;
+    let purchases = Generator::new(21).purchases(40);
+    let mut batch = batch(0, 0, &purchases);
+    for record in &mut batch.records[25..] {
+        record.timestamp += 31 * millrace_schemas::time::DAY_MS;
+    }
+    for _ in 0..2 {
+        database.sink().write(&batch).await.expect("batch");
+    }
+    assert_purchases(&database, &purchases).await;
+    assert_eq!(database.number("SELECT uniqExact(toYYYYMM(_timestamp)) FROM {db}.receipts").await, 2);
 }
 
 #[tokio::test]

@@ -1,3 +1,5 @@
+//! One event's rows, by any of its ids.
+
 use crate::{
     database::TestDatabase,
     events::{Generator, START, batch},

@@ -1,3 +1,5 @@
+//! The schema: made once, described, refused when it does not fit.
+
 use crate::database::TestDatabase;
 use clickhouse::Row;
 use millrace_projections::clickhouse::migrate::{MigrateError, Migration};

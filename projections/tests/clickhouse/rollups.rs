@@ -1,3 +1,5 @@
+//! Rollups against figures computed from the events.
+
 use crate::{
     database::TestDatabase,
     events::{Generator, batch},
