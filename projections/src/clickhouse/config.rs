@@ -12,7 +12,7 @@ const NAME_MAX: usize = 64;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ClickHouseConfig {
-    /// HTTP interface.
+    /// HTTP interface, `http://` or `https://`. Certificates are verified against the public roots.
     pub url: String,
     /// Database that holds Millrace's tables; made when it is missing.
     pub database: String,
