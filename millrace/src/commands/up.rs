@@ -98,8 +98,11 @@ async fn wait_ready(home: &Home, mut supervisor: Option<Child>, deadline: Instan
             return Err(Error::supervisor_ended(home).into());
         }
         if let Ok(state) = State::of_running(home) {
-            for (name, unit) in state.units.iter() {
-                if unit.phase.is_settled() && shown.insert(name.to_owned()) {
+            let mut settled: Vec<(&str, &UnitState)> =
+                state.units.iter().filter(|(_, it)| it.phase.is_settled()).collect();
+            settled.sort_by_key(|(_, unit)| unit.since_ms);
+            for (name, unit) in settled {
+                if shown.insert(name.to_owned()) {
                     println!("{}", line(name, unit));
                 }
             }
