@@ -2,7 +2,7 @@
 
 use crate::{commands::overview, config::Config};
 use anyhow::{Context, Result, ensure};
-use millrace_loadgen::{SendOptions, send};
+use millrace_loadgen::{SendOptions, item::Kind, send};
 use millrace_local::{Home, Ports};
 use millrace_projections::clickhouse::ClickHouse;
 use std::{
@@ -48,7 +48,8 @@ async fn send_sample(home: &Home, ports: &Ports, config: &Config) -> Result<()> 
     for (name, table, content) in SAMPLE {
         let file = folder.join(name);
         fs::write(&file, content).with_context(|| format!("writing {}", file.display()))?;
-        let accepted = send_file(&file, ports).await?;
+        let kind = if *table == "receipts" { Kind::Receipts } else { Kind::Transactions };
+        let accepted = send_file(&file, kind, ports).await?;
         println!("  sample        sent   {accepted:>5} of {name}");
         *expected.entry((*table).to_owned()).or_default() += accepted;
     }
@@ -66,9 +67,14 @@ async fn send_sample(home: &Home, ports: &Ports, config: &Config) -> Result<()> 
 }
 
 /// How many items of a file were new.
-async fn send_file(file: &Path, ports: &Ports) -> Result<u64> {
+async fn send_file(file: &Path, kind: Kind, ports: &Ports) -> Result<u64> {
     let url = format!("http://{}", ports.address("gateway")).parse()?;
-    let options = SendOptions { quiet: true, ordered: true, ..SendOptions::new(url, vec![PathBuf::from(file)]) };
+    let options = SendOptions {
+        kind: Some(kind),
+        quiet: true,
+        ordered: true,
+        ..SendOptions::new(url, vec![PathBuf::from(file)])
+    };
     let report = send(options).await?;
     let settled = report.items.accepted + report.items.duplicate;
     ensure!(settled == report.items.read, "the sample was not taken whole: {report}");

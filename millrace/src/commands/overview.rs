@@ -45,10 +45,11 @@ const QUESTIONS: &[Question] = &[
     Question {
         title: "Transactions by score",
         heads: &["score", "transactions", "allow", "review", "block", "labelled fraud"],
-        sql: "SELECT [concat(toString(toDecimal32(floor(least(scoring, 0.999) * 10) / 10, 1)), ' to ', toString(toDecimal32(floor(least(scoring, 0.999) * 10 + 1) / 10, 1))), \
+        sql: "SELECT [concat('0.', toString(tenth), if(tenth = 9, ' to 1', concat(' to 0.', toString(tenth + 1)))), \
               toString(count()), toString(countIf(decision = 'allow')), toString(countIf(decision = 'review')), \
               toString(countIf(decision = 'block')), toString(countIf(is_fraud = true))] AS cells \
-              FROM {db}.transaction_scores GROUP BY floor(least(scoring, 0.999) * 10) ORDER BY floor(least(scoring, 0.999) * 10)",
+              FROM (SELECT toUInt8(least(scoring * 10, 9)) AS tenth, decision, is_fraud FROM {db}.transaction_scores) \
+              GROUP BY tenth ORDER BY tenth",
     },
     Question {
         title: "Most suspicious customers",
