@@ -137,7 +137,7 @@ impl<'a, L: EventLog> Audit<'a, L> {
         let mut missing = letters.len() + 1;
         let mut pending: FuturesUnordered<BoxFuture<'_, bool>> = FuturesUnordered::new();
         let appends = letters.into_iter().map(|letter| -> BoxFuture<'_, bool> { Box::pin(self.append_letter(letter)) });
-        let request: BoxFuture<'_, bool> = Box::pin(self.append(request));
+        let request: BoxFuture<'_, bool> = Box::pin(self.append_request(request));
         for mut append in appends.chain([request]) {
             match poll!(&mut append) {
                 Poll::Ready(written) => missing -= usize::from(written),
@@ -162,6 +162,20 @@ impl<'a, L: EventLog> Audit<'a, L> {
 
     async fn append<E: Event>(&self, event: E) -> bool {
         self.app.gateway.log.append(&event, self.headers.clone()).await.is_ok()
+    }
+
+    /// The results of a batch that are larger than the broker takes are left out; their counts and dead letters stay.
+    async fn append_request(&self, mut request: Request) -> bool {
+        match self.app.gateway.log.append(&request, self.headers.clone()).await {
+            Ok(_) => true,
+            Err(AppendError::TooLarge { max, .. }) => {
+                request.message =
+                    Some(format!("{} results take more than {max} bytes and are left out", request.results.len()));
+                request.results.clear();
+                self.append(request).await
+            }
+            Err(AppendError::Unavailable(_) | AppendError::Encode(_)) => false,
+        }
     }
 
     /// A letter that is larger than the broker takes is cut.

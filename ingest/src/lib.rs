@@ -1,6 +1,6 @@
 //! The HTTP gateway: takes in transactions and receipts, and answers once Kafka has them.
 //!
-//! A request goes through these in order; [`intake`] is the chain.
+//! A request goes through these in order; `intake` is the chain.
 //!
 //! - [`config`]: every limit, with a safe default.
 //! - `server`, `routes`: connections, draining, paths.

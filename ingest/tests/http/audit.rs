@@ -111,6 +111,21 @@ async fn what_is_kept_is_cut_to_its_limit_and_to_what_the_broker_takes() {
 }
 
 #[tokio::test]
+async fn a_batch_too_large_to_be_recorded_whole_is_recorded_by_its_counts() {
+    let gateway = Running::start().await;
+    gateway.log.set_bytes_max(8_000);
+    let items: Vec<Json> = (0..100).map(numbered).collect();
+    assert_eq!(gateway.client.post_json(TRANSACTIONS, &Json::from(items)).await.status, 202);
+    let request = gateway.log.last(Topic::Requests);
+    assert_eq!((&request["accepted"], &request["results"]), (&json!(100), &json!([])));
+    assert!(
+        request["message"].as_str().is_some_and(|message| message.starts_with("100 results take more")),
+        "{request}"
+    );
+    gateway.stop().await;
+}
+
+#[tokio::test]
 async fn card_data_is_neither_kept_nor_answered() {
     let gateway = Running::start().await;
     let headers = [("content-type", "application/json"), ("content-encoding", "br")];

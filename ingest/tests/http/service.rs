@@ -1,6 +1,6 @@
 //! Paths beside the intake, and starting.
 
-use crate::support::{MemoryLog, Running, transaction};
+use crate::support::{DEFECT_KEY, MemoryLog, Running, transaction, with};
 use http::Method;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use millrace_ingest::{Gateway, GatewayConfig, serve};
@@ -37,6 +37,16 @@ async fn other_paths_and_methods_are_problems() {
         (405, Some("application/problem+xml"), Some("POST"))
     );
     assert!(method.header("x-request-id").is_some());
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_defect_is_answered_and_harms_no_other_request() {
+    let gateway = Running::start().await;
+    let path = "/api/v1/transactions";
+    let answer = gateway.client.post_json(path, &with(transaction(), json!({"customer_id": DEFECT_KEY}))).await;
+    assert_eq!((answer.status, &answer.json()["code"]), (500, &json!("internal")));
+    assert_eq!(gateway.client.post_json(path, &transaction()).await.status, 202);
     gateway.stop().await;
 }
 

@@ -13,6 +13,9 @@ use std::{
 };
 use tokio::sync::watch;
 
+/// Appending an event with this key panics.
+pub const DEFECT_KEY: &str = "c-defect";
+
 /// How the log treats what is appended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
@@ -120,6 +123,7 @@ impl EventLog for MemoryLog {
         }
         let mut mode = self.mode.subscribe();
         let key = String::from_utf8(event.key()).expect("keys are text");
+        assert_ne!(key, DEFECT_KEY, "a defect");
         let key_refused = self.refused_key.lock().expect("no panic").as_ref() == Some(&key);
         if key_refused || *mode.borrow() == Mode::Refuse {
             return Err(AppendError::Unavailable("refused".into()));

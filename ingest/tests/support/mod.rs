@@ -4,7 +4,7 @@ mod client;
 mod log;
 
 pub use client::{Answer, Client};
-pub use log::{MemoryLog, Mode, payload};
+pub use log::{DEFECT_KEY, MemoryLog, Mode, payload};
 
 use millrace_ingest::{Gateway, GatewayConfig, GatewayError, serve};
 use millrace_runtime::clock::Clock;
