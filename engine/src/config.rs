@@ -66,8 +66,9 @@ pub struct EngineConfig {
     pub max_body_bytes: u64,
     /// Size of a result in bytes that `wait_end_of_query=1` keeps back, in a file, until the query has ended.
     pub max_buffered_result_bytes: u64,
-    /// Longest pause between two pieces of a request's body, and longest wait for its head.
-    pub receive_timeout: Duration,
+    /// Longest wait for a client: for a request's head, for the next piece of its body, for room to send the next piece
+    /// of a result.
+    pub idle_timeout: Duration,
     /// How long running statements may go on when the endpoint is told to stop; after that they are cancelled.
     pub drain_timeout: Duration,
     /// Memory in bytes the engine may use for queries; `None` leaves its own limit, nine tenths of the machine's.
@@ -91,7 +92,7 @@ impl EngineConfig {
             max_query_bytes: 16 * 1024 * 1024,
             max_body_bytes: 64 * 1024 * 1024 * 1024,
             max_buffered_result_bytes: 4 * 1024 * 1024 * 1024,
-            receive_timeout: Duration::from_secs(300),
+            idle_timeout: Duration::from_secs(300),
             drain_timeout: Duration::from_secs(10),
             max_memory_bytes: None,
             fsync_inserts: true,

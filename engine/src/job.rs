@@ -55,7 +55,6 @@ impl Job {
     fn run(self) {
         let Self { app, request, body, output, place, format, outcome } = self;
         let started = Instant::now();
-        app.metrics.active.increment(1.0);
         place.control.runs_here();
         let mut run = Run {
             app: &app,
@@ -71,7 +70,6 @@ impl Job {
             body.drain();
         }
         let seconds = started.elapsed().as_secs_f64();
-        app.metrics.active.decrement(1.0);
         app.metrics.ended(
             kind,
             seconds,

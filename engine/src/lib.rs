@@ -26,12 +26,14 @@ mod heal;
 mod job;
 mod jobs;
 mod metrics;
+mod outgoing;
 mod query;
 mod request;
 mod response;
 mod running;
 mod server;
 mod session;
+mod spool;
 mod sql;
 mod statement;
 

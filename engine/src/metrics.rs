@@ -42,8 +42,7 @@ impl Kind {
 pub(crate) struct Metrics {
     recorder: PrometheusRecorder,
     handle: PrometheusHandle,
-    /// Statements running now.
-    pub(crate) active: Gauge,
+    active: Gauge,
     read_rows: Counter,
     read_bytes: Counter,
     written_rows: Counter,
@@ -103,8 +102,9 @@ impl Metrics {
         }
     }
 
-    /// All of it in Prometheus' text format.
-    pub(crate) fn render(&self) -> String {
+    /// All of it in Prometheus' text format, with the statements that run now.
+    pub(crate) fn render(&self, active: usize) -> String {
+        self.active.set(active as f64);
         self.handle.run_upkeep();
         self.handle.render()
     }

@@ -1,80 +1,23 @@
-//! Answers: headers as a server writes them, results streamed or kept back, exceptions before or in the middle of one.
+//! Heads of answers as a server writes them, and exceptions before a result or in the middle of one.
 
 use std::convert::Infallible;
-use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::header::{self, HeaderName};
 use http::{HeaderValue, Response, StatusCode};
-use hyper::body::{Body, Frame, SizeHint};
 use rand::RngExt;
-use tokio::sync::mpsc;
 
 use crate::app::App;
 use crate::compression::Encoding;
 use crate::database::OutputFormat;
 use crate::exception::Exception;
 use crate::ffi::Counts;
-use crate::flush::FlushSignal;
+use crate::outgoing::ResponseBody;
 
 const PLAIN_TEXT: &str = "text/plain; charset=UTF-8";
 const EXPOSED: &str = "X-ClickHouse-Query-Id,X-ClickHouse-Summary,X-ClickHouse-Server-Display-Name,X-ClickHouse-Format,\
                        X-ClickHouse-Timezone,X-ClickHouse-Exception-Code,X-ClickHouse-Exception-Tag";
 const TAG_LETTERS: usize = 16;
-
-/// A response's body.
-pub(crate) enum ResponseBody {
-    /// All of it.
-    Whole(Option<Bytes>),
-    /// Piece by piece.
-    Pieces { pieces: mpsc::Receiver<Piece>, connection: Arc<FlushSignal>, cut: bool },
-}
-
-/// A piece of a result that is being streamed.
-pub(crate) enum Piece {
-    Data(Bytes),
-    /// The result failed: end the connection without the mark of a whole body.
-    Cut,
-}
-
-/// Makes hyper end the connection.
-#[derive(Debug, thiserror::Error)]
-#[error("the statement failed after a part of its result had been sent")]
-pub(crate) struct CutShort;
-
-impl Body for ResponseBody {
-    type Data = Bytes;
-    type Error = CutShort;
-
-    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, CutShort>>> {
-        match self.get_mut() {
-            Self::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
-            Self::Pieces { pieces, connection, cut } => {
-                if !*cut {
-                    match std::task::ready!(pieces.poll_recv(context)) {
-                        None => return Poll::Ready(None),
-                        Some(Piece::Data(data)) => return Poll::Ready(Some(Ok(Frame::data(data)))),
-                        Some(Piece::Cut) => *cut = true,
-                    }
-                }
-                connection.poll_flushed(context).map(|()| Some(Err(CutShort)))
-            }
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        matches!(self, Self::Whole(None))
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match self {
-            Self::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
-            Self::Pieces { .. } => SizeHint::default(),
-        }
-    }
-}
 
 /// A short text.
 pub(crate) fn text(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Response<ResponseBody> {

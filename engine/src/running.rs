@@ -49,7 +49,7 @@ impl Running {
         let output = pipe::Receiver::from_owned_fd(OwnedFd::from(reader)).map_err(failed)?;
         let (format_tx, format) = oneshot::channel();
         let (outcome_tx, outcome) = oneshot::channel();
-        let limits = BodyLimits { bytes: app.config.max_body_bytes, pause: app.config.receive_timeout };
+        let limits = BodyLimits { bytes: app.config.max_body_bytes, pause: app.config.idle_timeout };
         let body = body.map(|body| RequestBody::new(body, limits, control.stop.clone()));
         let job =
             Job { app: Arc::clone(app), request, body, output: writer, place, format: format_tx, outcome: outcome_tx };

@@ -138,7 +138,7 @@ async fn connection(app: Arc<App>, stream: TcpStream, permit: OwnedSemaphorePerm
     let _permit = permit;
     let _ = stream.set_nodelay(true);
     let (stream, signal) = FlushTracked::new(stream);
-    let timeout = app.config.receive_timeout;
+    let timeout = app.config.idle_timeout;
     let service = service_fn(move |request| {
         let (app, signal) = (Arc::clone(&app), Arc::clone(&signal));
         async move { route(&app, request, signal).await }
@@ -157,7 +157,7 @@ async fn route(app: &Arc<App>, request: Request<Incoming>, connection: Arc<Flush
     let reads = parts.method == Method::GET || parts.method == Method::HEAD;
     Ok(match path {
         "/ping" | "/replicas_status" if reads => ok(),
-        "/metrics" if reads => text(StatusCode::OK, PROMETHEUS, app.metrics.render()),
+        "/metrics" if reads => text(StatusCode::OK, PROMETHEUS, app.metrics.render(app.jobs.len())),
         "/" if reads && parts.uri.query().is_none_or(|query| !query.contains("query=")) => ok(),
         "/" | "/query" if reads || parts.method == Method::POST => match admit(app, &parts, body).await {
             Ok((request, body)) => query::answer(app, request, body, connection).await,
@@ -176,7 +176,7 @@ async fn admit(app: &App, parts: &Parts, body: Incoming) -> Result<(QueryRequest
     auth::check(parts, app.config.credentials.as_ref())?;
     let mut request = QueryRequest::parse(parts)?;
     if form::boundary(&parts.headers).is_some() {
-        let limits = BodyLimits { bytes: app.config.max_query_bytes as u64, pause: app.config.receive_timeout };
+        let limits = BodyLimits { bytes: app.config.max_query_bytes as u64, pause: app.config.idle_timeout };
         form::read(parts, body, &mut request, limits).await?;
         return Ok((request, None));
     }

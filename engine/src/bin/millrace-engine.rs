@@ -35,6 +35,9 @@ struct Arguments {
     /// Largest body of a request in bytes.
     #[arg(long)]
     max_body_bytes: Option<u64>,
+    /// Memory in bytes the engine may use for queries [default: nine tenths of the machine's].
+    #[arg(long)]
+    max_memory_bytes: Option<u64>,
     /// Seconds that running statements get to end when the program is told to stop.
     #[arg(long, default_value_t = 10)]
     drain_seconds: u64,
@@ -53,6 +56,7 @@ impl Arguments {
         config.credentials = given.map(|(user, password)| Credentials { user, password: Secret::new(password) });
         config.max_concurrent_queries = self.max_concurrent_queries;
         config.max_body_bytes = self.max_body_bytes.unwrap_or(config.max_body_bytes);
+        config.max_memory_bytes = self.max_memory_bytes;
         config.drain_timeout = std::time::Duration::from_secs(self.drain_seconds);
         config.fsync_inserts = !self.no_fsync;
         config

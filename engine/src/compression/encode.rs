@@ -67,16 +67,14 @@ impl Encoder {
         ready.map(Bytes::from)
     }
 
-    /// The end of the compressed stream.
-    pub(crate) fn finish(mut self) -> io::Result<Bytes> {
-        let mut rest = match &mut self.blocks {
-            Some(blocks) => {
-                let blocks = blocks.finish();
-                self.push_http(&blocks)?.to_vec()
-            }
-            None => Vec::new(),
-        };
-        let end = match self.http {
+    /// The end of the compressed stream; to be called once, after the last bytes.
+    pub(crate) fn end(&mut self) -> io::Result<Bytes> {
+        let mut rest = Vec::new();
+        if let Some(blocks) = &mut self.blocks {
+            let blocks = blocks.finish();
+            rest.extend_from_slice(&self.push_http(&blocks)?);
+        }
+        let end = match std::mem::replace(&mut self.http, Http::Plain) {
             Http::Plain => Vec::new(),
             Http::Gzip(encoder) => encoder.finish()?,
             Http::Deflate(encoder) => encoder.finish()?,

@@ -81,7 +81,7 @@ mod tests {
             for piece in text.chunks(100_003) {
                 encoded.extend_from_slice(&encoder.push(piece).unwrap());
             }
-            encoded.extend_from_slice(&encoder.finish().unwrap());
+            encoded.extend_from_slice(&encoder.end().unwrap());
             let mut decoded = Vec::new();
             decoder(std::io::Cursor::new(encoded), encoding, blocks).unwrap().read_to_end(&mut decoded).unwrap();
             assert!(decoded == text, "{encoding:?}, blocks: {blocks}");

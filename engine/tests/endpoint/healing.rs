@@ -6,17 +6,17 @@ use std::time::Duration;
 
 use crate::support::{Endpoint, rows};
 
-/// Rows of one insert; they fall into this many partitions, so that each insert is many parts.
+/// Rows of one insert.
 const BATCH: u64 = 1_000;
-const PARTITIONS: u64 = 20;
 
-async fn with_rollup(endpoint: &Endpoint) {
+/// A table and a view's target. The rows of an insert fall into all partitions, so that it is many parts.
+async fn with_rollup(endpoint: &Endpoint, partitions: u64) {
     for sql in [
         format!(
-            "CREATE TABLE t (a UInt64, s String) ENGINE = MergeTree PARTITION BY a % {PARTITIONS} ORDER BY a SETTINGS non_replicated_deduplication_window = 10000"
+            "CREATE TABLE t (a UInt64, s String) ENGINE = MergeTree PARTITION BY a % {partitions} ORDER BY a SETTINGS non_replicated_deduplication_window = 10000"
         ),
         "CREATE TABLE r (p UInt64, c UInt64) ENGINE = SummingMergeTree PARTITION BY p ORDER BY p SETTINGS non_replicated_deduplication_window = 10000".to_owned(),
-        format!("CREATE MATERIALIZED VIEW v TO r AS SELECT a % {PARTITIONS} AS p, count() AS c FROM t GROUP BY p"),
+        format!("CREATE MATERIALIZED VIEW v TO r AS SELECT a % {partitions} AS p, count() AS c FROM t GROUP BY p"),
     ] {
         endpoint.run(&sql).await;
     }
@@ -56,7 +56,7 @@ async fn healed(endpoint: &Endpoint) -> u64 {
 async fn killed_between_log_and_part(clean: bool) -> String {
     let temp = tempfile::tempdir().unwrap();
     let endpoint = Endpoint::start_in(temp.path(), &[]).await;
-    with_rollup(&endpoint).await;
+    with_rollup(&endpoint, 20).await;
     endpoint.run("SYSTEM STOP MERGES").await;
     let (path, body) = insert(0);
     endpoint.run_at(&path, body.clone()).await;
@@ -88,7 +88,7 @@ async fn without_healing_such_a_block_would_be_lost() {
 async fn merged_parts_still_deduplicate_after_a_kill() {
     let temp = tempfile::tempdir().unwrap();
     let endpoint = Endpoint::start_in(temp.path(), &[]).await;
-    with_rollup(&endpoint).await;
+    with_rollup(&endpoint, 4).await;
     for batch in 0..3 {
         let (path, body) = insert(batch);
         endpoint.run_at(&path, body).await;
@@ -115,7 +115,7 @@ async fn inserts_count_once_however_often_the_process_is_killed() {
         let endpoint = Endpoint::start_in(temp.path(), &[]).await;
         healed_records += healed(&endpoint).await;
         if round == 0 {
-            with_rollup(&endpoint).await;
+            with_rollup(&endpoint, 4).await;
         }
         let (url, http) = (endpoint.url.clone(), endpoint.http.clone());
         // Spread over the time an insert takes.

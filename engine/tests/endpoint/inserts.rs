@@ -84,6 +84,15 @@ async fn a_large_insert_is_one_block() {
 }
 
 #[tokio::test]
+async fn values_in_the_statement_may_be_larger_than_a_statement() {
+    let endpoint = Endpoint::start().await;
+    endpoint.run("CREATE TABLE t (a UInt64, s String) ENGINE = MergeTree ORDER BY a").await;
+    let values: Vec<String> = (0..200_000).map(|n| format!("({n}, 'text {n}')")).collect();
+    endpoint.run(&format!("INSERT INTO t VALUES {}", values.join(", "))).await;
+    assert_eq!(endpoint.run("SELECT count(), sum(a), any(s LIKE 'text %') FROM t").await, "200000\t19999900000\t1");
+}
+
+#[tokio::test]
 async fn an_insert_with_a_bad_row_inserts_nothing_and_says_where() {
     let endpoint = Endpoint::start().await;
     with_rollup(&endpoint).await;
