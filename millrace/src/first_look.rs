@@ -87,7 +87,7 @@ fn what_to_open(ports: &Ports) -> String {
     format!(
         r#"Open
   post events       http://{gateway}/api/v1/transactions and /api/v1/receipts (JSON, NDJSON, XML)
-  query             http://{clickhouse}/play, database millrace, user default, no password
+  query             http://{clickhouse}, ClickHouse's HTTP interface: database millrace, user default, no password
   topics            {kafka} with the registry http://{registry}/apis/ccompat/v7: AKHQ, Kafdrop, any Confluent client
   metrics           http://{gateway}/metrics
   from a terminal   millrace watch transaction-scores, millrace trace ID, millrace status, make logs, make down

@@ -191,6 +191,11 @@ fn watch(inner: &Arc<Inner>) {
 
 fn probe(inner: &Inner) -> bool {
     let client = inner.client.read().unwrap_or_else(PoisonError::into_inner).clone();
+    if let Some((_, reason)) = client.client().fatal_error() {
+        tracing::error!(reason, "the client cannot go on and is made anew");
+        renew(inner);
+        return false;
+    }
     let topic = &inner.names[&Topic::Transactions];
     client.client().fetch_metadata(Some(topic), Duration::from_secs(1)).is_ok_and(|metadata| {
         metadata

@@ -76,14 +76,14 @@ impl Reader {
         let until = Instant::now() + deadline;
         let (mut records, mut ended) = (Vec::new(), std::collections::BTreeSet::new());
         while ended.len() < partitions {
+            if Instant::now() > until {
+                let message = format!("reading {} took longer than {} ms", self.topic, deadline.as_millis());
+                return Err(RuntimeError::Transient(message));
+            }
             match self.next(Duration::from_millis(100))? {
                 Read::Record(record) => records.push(*record),
                 Read::End(partition) => {
                     ended.insert(partition);
-                }
-                Read::Idle if Instant::now() > until => {
-                    let message = format!("reading {} took longer than {} ms", self.topic, deadline.as_millis());
-                    return Err(RuntimeError::Transient(message));
                 }
                 Read::Idle => {}
             }

@@ -81,9 +81,15 @@ pub struct Record {
 
 impl Record {
     pub(crate) fn copy(topic: Topic, message: &BorrowedMessage<'_>) -> Self {
-        let headers = message.headers().map_or_else(Headers::new, |headers| {
-            headers.iter().fold(Headers::new(), |all, header| all.with(header.key, header.value.unwrap_or_default()))
-        });
+        // rdkafka panics at a header whose name is not UTF-8; such headers say nothing to us.
+        let copy = || {
+            message.headers().map(|headers| {
+                headers
+                    .iter()
+                    .fold(Headers::new(), |all, header| all.with(header.key, header.value.unwrap_or_default()))
+            })
+        };
+        let headers = std::panic::catch_unwind(std::panic::AssertUnwindSafe(copy)).ok().flatten().unwrap_or_default();
         Self {
             topic,
             partition: message.partition(),

@@ -37,9 +37,9 @@ const QUESTIONS: &[Question] = &[
     Question {
         title: "Purchases and mean receipt by place and currency",
         heads: &["place", "currency", "purchases", "total", "mean receipt", "VAT", "tips", "returns"],
-        sql: "SELECT [any(place_name), currency, toString(sum(purchases)), toString(round(sum(purchase_total), 2)), \
-              toString(round(sum(purchase_total) / greatest(sum(purchases), 1), 2)), toString(round(sum(purchase_nds), 2)), \
-              toString(round(sum(purchase_tips), 2)), toString(sum(returns))] AS cells \
+        sql: "SELECT [any(place_name), currency, toString(sum(purchases)), toDecimalString(sum(purchase_total), 2), \
+              toDecimalString(sum(purchase_total) / greatest(sum(purchases), 1), 2), toDecimalString(sum(purchase_nds), 2), \
+              toDecimalString(sum(purchase_tips), 2), toString(sum(returns))] AS cells \
               FROM {db}.place_stats_15m GROUP BY place_id, currency ORDER BY sum(purchases) DESC, place_id, currency LIMIT 10",
     },
     Question {

@@ -11,7 +11,7 @@ use crate::{
 use millrace_schemas::{
     Event, Topic,
     event::SchemaRecord,
-    wire::{self, Codec, DecodeError},
+    wire::{self, Codec, CodecError, DecodeError},
 };
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use std::{
@@ -69,7 +69,11 @@ impl Log {
     /// A codec of the log's schemas, which finds the schemas of other writers when it meets them.
     pub async fn codec(&self) -> Result<Schemas, RuntimeError> {
         let records = self.schemas().await?;
-        let codec = Codec::new(&records).map_err(|error| RuntimeError::Fatal(error.to_string()))?;
+        let codec = Codec::new(&records).map_err(|error| match error {
+            // Whoever makes the topics is about to register the schemas.
+            CodecError::Unregistered(_) => RuntimeError::Transient(error.to_string()),
+            CodecError::Invalid { .. } => RuntimeError::Fatal(error.to_string()),
+        })?;
         Ok(Schemas {
             codec: Arc::new(codec),
             log: self.clone(),

@@ -152,8 +152,8 @@ impl Log {
             Stamp::Append => "LogAppendTime",
             Stamp::Create => "CreateTime",
         };
-        // A journal record is embedded in what is derived from it, and a dead letter holds it with its errors.
-        let largest = spec.max_message_bytes.unwrap_or(2 * self.kafka.max_message_bytes as i64);
+        // Headers and the batch around a record take some room too.
+        let largest = spec.max_message_bytes.unwrap_or(self.kafka.max_message_bytes as i64 + 65_536);
         vec![
             ("cleanup.policy", if spec.compact { "compact" } else { "delete" }.to_owned()),
             ("retention.ms", spec.retention_ms.unwrap_or(-1).to_string()),

@@ -58,14 +58,17 @@ pub(super) struct Committer {
 #[derive(Default)]
 struct Shared {
     waiting_bytes: AtomicUsize,
-    /// Broker's time of the oldest input not committed; 0 when there is none.
+    /// Inputs handed over, and those of them that are committed.
+    pushed: AtomicUsize,
+    settled: AtomicUsize,
+    /// Broker's time of the first input of the transaction under way, or of the last one committed.
     oldest: AtomicI64,
-    commits: AtomicUsize,
     failure: Mutex<Option<RuntimeError>>,
 }
 
-/// The group whose offsets are committed with the outputs.
-pub(super) type GroupMetadata = Arc<dyn Fn() -> Option<ConsumerGroupMetadata> + Send + Sync>;
+/// The member whose offsets are committed with the outputs, as it was when it got its partitions; nothing while it has none. The
+/// broker refuses what is committed for a member that has lost them since.
+pub(super) type GroupMetadata = Arc<Mutex<Option<Arc<ConsumerGroupMetadata>>>>;
 
 impl Committer {
     /// Fences whoever wrote as this transactional id before, and begins to take work.
@@ -103,25 +106,21 @@ impl Committer {
     /// Hands over one decided input; waits while too much is waiting already. Fails as soon as the committer has.
     pub(super) fn push(&self, mut decided: Decided) -> Result<(), RuntimeError> {
         let bytes = decided.output.as_ref().map_or(0, |output| output.value.len() + output.key.len());
-        let timestamp = decided.timestamp;
         loop {
             self.check()?;
             if self.shared.waiting_bytes.load(Ordering::Relaxed) < QUEUE_BYTES {
                 let Some(queue) = &self.queue else {
                     return Err(RuntimeError::Transient("the committer has ended".into()));
                 };
+                self.shared.waiting_bytes.fetch_add(bytes, Ordering::Relaxed);
+                self.shared.pushed.fetch_add(1, Ordering::Relaxed);
                 match queue.try_send(Work::Decided(decided)) {
-                    Ok(()) => {
-                        self.shared.waiting_bytes.fetch_add(bytes, Ordering::Relaxed);
-                        let _ = self.shared.oldest.compare_exchange(
-                            0,
-                            timestamp.max(1),
-                            Ordering::Relaxed,
-                            Ordering::Relaxed,
-                        );
-                        return Ok(());
+                    Ok(()) => return Ok(()),
+                    Err(TrySendError::Full(Work::Decided(back))) => {
+                        self.shared.waiting_bytes.fetch_sub(bytes, Ordering::Relaxed);
+                        self.shared.pushed.fetch_sub(1, Ordering::Relaxed);
+                        decided = back;
                     }
-                    Err(TrySendError::Full(Work::Decided(back))) => decided = back,
                     Err(_) => {
                         self.check()?;
                         return Err(RuntimeError::Transient("the committer has ended".into()));
@@ -136,9 +135,15 @@ impl Committer {
     pub(super) fn flush(&self, deadline: Duration) -> Result<(), RuntimeError> {
         self.check()?;
         let (done, wait) = channel();
-        let sent = self.queue.as_ref().is_some_and(|queue| queue.send(Work::Flush(done)).is_ok());
-        if sent && wait.recv_timeout(deadline).is_ok() {
-            return Ok(());
+        let until = Instant::now() + deadline;
+        let mut flush = Work::Flush(done);
+        while let Some(queue) = &self.queue {
+            match queue.try_send(flush) {
+                Ok(()) if wait.recv_timeout(until.saturating_duration_since(Instant::now())).is_ok() => return Ok(()),
+                Err(TrySendError::Full(back)) if Instant::now() < until => flush = back,
+                _ => break,
+            }
+            std::thread::sleep(Duration::from_millis(1));
         }
         self.check()?;
         Err(RuntimeError::Transient(format!("what was decided is not committed after {} s", deadline.as_secs())))
@@ -150,14 +155,15 @@ impl Committer {
         failure.map_or(Ok(()), Err)
     }
 
-    /// Transactions committed so far; with [`Self::oldest`], what a watchdog looks at.
-    pub(super) fn commits(&self) -> usize {
-        self.shared.commits.load(Ordering::Relaxed)
+    /// Inputs committed so far; with [`Self::oldest`], what a watchdog looks at.
+    pub(super) fn settled(&self) -> usize {
+        self.shared.settled.load(Ordering::Relaxed)
     }
 
-    /// Broker's time of the oldest input that waits, epoch milliseconds.
+    /// Broker's time of about the oldest input that waits, epoch milliseconds; `None` when none does.
     pub(super) fn oldest(&self) -> Option<i64> {
-        Some(self.shared.oldest.load(Ordering::Relaxed)).filter(|oldest| *oldest != 0)
+        let waits = self.shared.pushed.load(Ordering::Relaxed) != self.shared.settled.load(Ordering::Relaxed);
+        waits.then(|| self.shared.oldest.load(Ordering::Relaxed)).filter(|oldest| *oldest != 0)
     }
 }
 
@@ -234,18 +240,13 @@ impl Writer {
     /// One transaction. Any error ends the committer: the worker drops its memory and starts over from what is committed.
     fn commit(&self, batch: &[Decided]) -> Result<(), RuntimeError> {
         let began = Instant::now();
-        self.shared.oldest.store(batch[0].timestamp.max(1), Ordering::Relaxed);
-        let result = self.transaction(batch);
-        if let Err(error) = result {
-            // The next incarnation aborts it too, by its init_transactions.
-            let _ = self.producer.abort_transaction(CALL_TIMEOUT);
-            return Err(error);
-        }
+        self.shared.oldest.store(batch[0].timestamp, Ordering::Relaxed);
+        // A transaction that fails is aborted by the init_transactions of the next incarnation.
+        self.transaction(batch)?;
         let bytes =
             batch.iter().filter_map(|decided| decided.output.as_ref()).map(|o| o.value.len() + o.key.len()).sum();
         self.shared.waiting_bytes.fetch_sub(bytes, Ordering::Relaxed);
-        self.shared.oldest.store(0, Ordering::Relaxed);
-        self.shared.commits.fetch_add(1, Ordering::Relaxed);
+        self.shared.settled.fetch_add(batch.len(), Ordering::Relaxed);
         let labels = [("processor", self.label.clone())];
         names::count(names::PROCESSOR_COMMITS_TOTAL, &labels, 1);
         names::seconds(names::PROCESSOR_COMMIT_SECONDS, &labels, began.elapsed());
@@ -267,8 +268,8 @@ impl Writer {
             let added = offsets.add_partition_offset(&self.input, partition, Offset::Offset(offset));
             added.map_err(|error| RuntimeError::kafka("collecting offsets", &error))?;
         }
-        let group =
-            (self.group)().ok_or_else(|| RuntimeError::Transient("the consumer has no group any more".into()))?;
+        let group = self.group.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let group = group.ok_or_else(|| RuntimeError::Transient("the partitions were taken away".into()))?;
         retried("send_offsets_to_transaction", || {
             self.producer.send_offsets_to_transaction(&offsets, &group, CALL_TIMEOUT)
         })?;
@@ -324,18 +325,8 @@ fn retried(name: &str, call: impl Fn() -> Result<(), KafkaError>) -> Result<(), 
     }
 }
 
+/// Being fenced passes too: the coordinator does it by itself to a producer that was silent for long. Whether another process
+/// runs in this slot is for the consumer's instance id to say.
 fn transaction_error(call: &str, error: &KafkaError) -> RuntimeError {
-    let fenced = matches!(
-        error.rdkafka_error_code(),
-        Some(
-            RDKafkaErrorCode::Fenced
-                | RDKafkaErrorCode::ProducerFenced
-                | RDKafkaErrorCode::InvalidProducerEpoch
-                | RDKafkaErrorCode::FencedInstanceId
-        )
-    );
-    if fenced {
-        return RuntimeError::Fatal(format!("{call}: another process runs in this slot and has taken over: {error}"));
-    }
     RuntimeError::kafka(call, error)
 }

@@ -16,6 +16,11 @@ use tokio::runtime::Handle;
 
 type In<P> = <<P as Processor>::Out as Derived>::From;
 
+/// Most bytes of a refused record that its dead letter keeps; with its errors it fits the topic.
+const LETTER_PAYLOAD_MAX: usize = 2 << 20;
+/// Most errors a dead letter tells of.
+const LETTER_ERRORS_MAX: usize = 100;
+
 /// What one record became. Every arm settles its offset.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Outcome<Out> {
@@ -58,6 +63,8 @@ pub(super) struct Decider<P: Processor> {
     pub(super) epoch: String,
     pub(super) partitions: i32,
     pub(super) horizon_ms: i64,
+    /// Larger records are refused: their outputs might not fit their topics.
+    pub(super) input_max_bytes: usize,
     pub(super) processor: P,
 }
 
@@ -96,6 +103,11 @@ where
 
     /// The record as an input that keeps every rule.
     fn input(&self, record: &Record) -> Result<Result<In<P>, Refusal>, RuntimeError> {
+        let bytes = record.value.as_ref().map_or(0, bytes::Bytes::len);
+        if bytes > self.input_max_bytes {
+            let message = format!("the record has {bytes} bytes; at most {} are taken", self.input_max_bytes);
+            return Ok(Err(Refusal::whole("too_large", message)));
+        }
         let decoded = self.schemas.decode::<In<P>>(&self.runtime, record.value.as_deref())?;
         let input = match decoded {
             Ok(input) => input,
@@ -163,7 +175,7 @@ where
     }
 
     fn dead_letter(&self, record: &Record, Refusal(errors): Refusal) -> DeadLetter {
-        dead_letter(&self.epoch, record, errors)
+        dead_letter(&self.epoch, record, errors, LETTER_PAYLOAD_MAX)
     }
 
     /// Takes back a committed output.
@@ -181,14 +193,16 @@ where
     }
 }
 
-/// The dead letter of a journal record, with its original bytes.
-pub(crate) fn dead_letter(epoch: &str, record: &Record, errors: Vec<FieldError>) -> DeadLetter {
+/// The dead letter of a record, with its original bytes up to a limit.
+pub(crate) fn dead_letter(epoch: &str, record: &Record, mut errors: Vec<FieldError>, payload_max: usize) -> DeadLetter {
+    errors.truncate(LETTER_ERRORS_MAX);
     let first = errors.first().cloned().unwrap_or_else(|| FieldError {
         path: String::new(),
         code: "unknown".into(),
         message: String::new(),
     });
-    let payload = record.value.as_deref().unwrap_or_default().to_vec();
+    let original = record.value.as_deref().unwrap_or_default();
+    let payload = original[..original.len().min(payload_max)].to_vec();
     let source = record.source();
     DeadLetter {
         event_id: ids::derived_event_id(epoch, &source).to_string(),
@@ -201,9 +215,9 @@ pub(crate) fn dead_letter(epoch: &str, record: &Record, errors: Vec<FieldError>)
         target_topic: source.topic,
         key: record.key.as_deref().map(<[u8]>::to_vec),
         content_type: "avro/binary".to_owned(),
-        payload_bytes: payload.len() as i64,
+        payload_bytes: original.len() as i64,
+        truncated: payload.len() < original.len(),
         payload,
-        truncated: false,
         code: first.code,
         message: first.message,
         errors,

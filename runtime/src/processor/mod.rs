@@ -11,8 +11,8 @@ mod restore;
 mod worker;
 
 pub(crate) use decide::dead_letter;
-pub(crate) use worker::starting_positions;
 pub use worker::{ProcessorConfig, run};
+pub(crate) use worker::{poll_error, starting_positions};
 
 use millrace_schemas::event::{Derived, Source};
 

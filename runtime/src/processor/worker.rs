@@ -18,8 +18,9 @@ use crate::{
 use millrace_schemas::{Event, Topic, event::Derived, rules::Checked, rules::Rules, time::DAY_MS};
 use rdkafka::{
     ClientContext, Offset, TopicPartitionList,
-    consumer::{BaseConsumer, Consumer as _, ConsumerContext, Rebalance},
+    consumer::{BaseConsumer, Consumer as _, ConsumerContext, ConsumerGroupMetadata, Rebalance},
     error::KafkaError,
+    topic_partition_list::TopicPartitionListElem,
     types::RDKafkaRespErr,
 };
 use serde::{Deserialize, Serialize};
@@ -102,6 +103,7 @@ where
             epoch: self.log.epoch().await?,
             partitions: self.log.partitions(input).await?,
             horizon_ms: self.config.dedup_horizon_ms,
+            input_max_bytes: self.log.kafka().max_message_bytes,
             processor: self.processor,
         };
         let (kafka, config, shutdown) = (self.log.kafka().clone(), self.config, self.shutdown);
@@ -147,8 +149,7 @@ where
             .create_with_context(assignment)
             .map_err(|error| RuntimeError::Fatal(format!("kafka configuration: {error}")))?;
         let consumer = Arc::new(consumer);
-        let of_consumer = Arc::downgrade(&consumer);
-        let group: GroupMetadata = Arc::new(move || of_consumer.upgrade()?.group_metadata());
+        let group = Arc::clone(&consumer.context().group);
         let committer = Arc::new(Committer::start(&kafka, P::NAME, config.slot, input, group)?);
         let _ = consumer.context().committer.set(Arc::clone(&committer));
         consumer
@@ -263,7 +264,7 @@ where
     /// Beats when there is nothing to do or something was done, and publishes the age of the oldest unfinished record.
     fn report(&self) {
         let oldest = self.committer.oldest();
-        self.beat.progress(self.committer.commits(), oldest.is_some());
+        self.beat.progress(self.committer.settled(), oldest.is_some());
         crate::lifecycle::report_oldest(P::NAME, oldest);
     }
 
@@ -274,7 +275,7 @@ where
     }
 }
 
-fn poll_error(error: &KafkaError) -> RuntimeError {
+pub(crate) fn poll_error(error: &KafkaError) -> RuntimeError {
     use rdkafka::error::RDKafkaErrorCode as Code;
     match error.rdkafka_error_code() {
         Some(Code::FencedInstanceId | Code::Fatal) => {
@@ -298,6 +299,7 @@ enum Change {
 #[derive(Default)]
 struct Assignment {
     committer: OnceLock<Arc<Committer>>,
+    group: GroupMetadata,
     drain: Duration,
     changes: Mutex<Vec<Change>>,
 }
@@ -307,15 +309,21 @@ impl Assignment {
         std::mem::take(&mut self.changes.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Who the committer commits for from now on.
+    fn member(&self, metadata: Option<ConsumerGroupMetadata>) {
+        *self.group.lock().unwrap_or_else(PoisonError::into_inner) = metadata.map(Arc::new);
+    }
+
     fn note(&self, change: Change) {
         self.changes.lock().unwrap_or_else(PoisonError::into_inner).push(change);
     }
 
-    fn assign(consumer: &BaseConsumer<Self>, list: &TopicPartitionList) -> Result<Vec<i32>, KafkaError> {
+    fn assign(&self, consumer: &BaseConsumer<Self>, list: &TopicPartitionList) -> Result<Vec<i32>, KafkaError> {
         let positions = starting_positions(consumer, list)?;
         consumer.assign(&positions)?;
         consumer.pause(&positions)?;
-        Ok(positions.elements().iter().map(rdkafka::topic_partition_list::TopicPartitionListElem::partition).collect())
+        self.member(consumer.group_metadata());
+        Ok(positions.elements().iter().map(TopicPartitionListElem::partition).collect())
     }
 }
 
@@ -325,6 +333,7 @@ pub(crate) fn starting_positions<C: ConsumerContext>(
     list: &TopicPartitionList,
 ) -> Result<TopicPartitionList, KafkaError> {
     let mut positions = consumer.committed_offsets(list.clone(), Duration::from_secs(10))?;
+    positions.elements().iter().try_for_each(TopicPartitionListElem::error)?;
     let unset: Vec<(String, i32)> = positions
         .elements()
         .iter()
@@ -342,18 +351,20 @@ impl ClientContext for Assignment {}
 impl ConsumerContext for Assignment {
     fn rebalance(&self, consumer: &BaseConsumer<Self>, error: RDKafkaRespErr, list: &mut TopicPartitionList) {
         if error == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
-            match Self::assign(consumer, list) {
+            match self.assign(consumer, list) {
                 Ok(partitions) => self.note(Change::Assigned(partitions)),
                 Err(error) => self.note(Change::Failed(RuntimeError::kafka("taking over partitions", &error))),
             }
             return;
         }
-        if !consumer.assignment_lost()
-            && let Some(committer) = self.committer.get()
+        if consumer.assignment_lost() {
+            self.note(Change::Failed(RuntimeError::Transient("the partitions were lost to another member".into())));
+        } else if let Some(committer) = self.committer.get()
             && let Err(error) = committer.flush(self.drain)
         {
             self.note(Change::Failed(error));
         }
+        self.member(None);
         self.note(Change::Revoked);
         if let Err(error) = consumer.unassign() {
             self.note(Change::Failed(RuntimeError::kafka("giving partitions away", &error)));

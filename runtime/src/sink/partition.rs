@@ -55,7 +55,7 @@ impl Start {
         let stored_or_intended = match marker.intent {
             None => in_store == marker.stored,
             Some(intent) => {
-                in_store == marker.stored || in_store == Some(intent.last) || in_store.is_some_and(|o| o < intent.last)
+                in_store == marker.stored || in_store.is_some_and(|o| (committed..=intent.last).contains(&o))
             }
         };
         if !stored_or_intended {

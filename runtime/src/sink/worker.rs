@@ -11,7 +11,7 @@ use crate::{
     kafka,
     lifecycle::{Heartbeat, Shutdown},
     log::Log,
-    processor::starting_positions,
+    processor::{poll_error, starting_positions},
     producer::EventProducer,
     reader::{passes, topic_name},
 };
@@ -26,7 +26,7 @@ use rdkafka::{
 use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, RwLock},
     time::{Duration, Instant},
 };
 use tokio::runtime::Handle;
@@ -105,6 +105,8 @@ struct Worker<S: Sink> {
     runtime: Handle,
     beat: Heartbeat,
     written: usize,
+    /// Which assignment the partitions are of.
+    assignment: u64,
 }
 
 impl<S: Sink> Worker<S> {
@@ -143,6 +145,7 @@ impl<S: Sink> Worker<S> {
             runtime,
             beat,
             written: 0,
+            assignment: 0,
         })
     }
 
@@ -151,6 +154,7 @@ impl<S: Sink> Worker<S> {
         while !shutdown.is_cancelled() {
             self.follow_assignment()?;
             self.poll()?;
+            self.follow_assignment()?;
             self.finish_writes()?;
             self.begin_writes();
             if last_look.elapsed() > Duration::from_secs(1) {
@@ -166,6 +170,7 @@ impl<S: Sink> Worker<S> {
         for change in self.consumer.context().take() {
             match change {
                 Change::Assigned(starts) => {
+                    self.assignment = self.consumer.context().held();
                     for (name, number, offset, metadata) in starts {
                         let Some(topic) = self.topics.get(&name).copied() else { continue };
                         let stored = self.runtime.block_on(self.writer.position(topic, number))?;
@@ -178,10 +183,7 @@ impl<S: Sink> Worker<S> {
                         self.beat.beat();
                     }
                 }
-                Change::Revoked => {
-                    self.drain()?;
-                    self.partitions.clear();
-                }
+                Change::Revoked => self.partitions.clear(),
                 Change::Failed(error) => return Err(error),
             }
         }
@@ -203,7 +205,7 @@ impl<S: Sink> Worker<S> {
                     tracing::debug!(sink = S::NAME, error = %error, "polling meets a passing error");
                     break;
                 }
-                Some(Err(error)) => return Err(RuntimeError::kafka("polling", &error)),
+                Some(Err(error)) => return Err(poll_error(&error)),
             }
             wait = Duration::ZERO;
         }
@@ -255,9 +257,9 @@ impl<S: Sink> Worker<S> {
             }
             if let Some(batch) = partition.batch(*key, &self.epoch, &self.limits) {
                 let writer = Arc::clone(&self.writer);
-                let (stored, unresolved) = (partition.stored, partition.resolve());
+                let (stored, unresolved, assignment) = (partition.stored, partition.resolve(), self.assignment);
                 partition.writing =
-                    Some(self.runtime.spawn(async move { writer.write(batch, stored, unresolved).await }));
+                    Some(self.runtime.spawn(async move { writer.write(batch, stored, unresolved, assignment).await }));
             }
         }
     }
@@ -297,15 +299,31 @@ enum Change {
 
 /// Serves rebalances inside `poll`: begins new partitions paused, at an explicit offset.
 #[derive(Default)]
-pub(super) struct Assignment(Mutex<Vec<Change>>);
+pub(super) struct Assignment {
+    changes: Mutex<Vec<Change>>,
+    /// Counts assignments; a write belongs to one and commits only under it. Held for reading while a commit is under way, so
+    /// that a partition is not given away meanwhile.
+    held: RwLock<u64>,
+}
 
 impl Assignment {
     fn take(&self) -> Vec<Change> {
-        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut self.changes.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Which assignment holds now.
+    fn held(&self) -> u64 {
+        *self.held.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does something only while an assignment holds; it is not taken away before that is done. `None` when it was.
+    pub(super) fn while_held<T>(&self, assignment: u64, work: impl FnOnce() -> T) -> Option<T> {
+        let held = self.held.read().unwrap_or_else(PoisonError::into_inner);
+        (*held == assignment).then(work)
     }
 
     fn note(&self, change: Change) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(change);
+        self.changes.lock().unwrap_or_else(PoisonError::into_inner).push(change);
     }
 
     fn assign(consumer: &BaseConsumer<Self>, assigned: &TopicPartitionList) -> Result<Change, KafkaError> {
@@ -334,8 +352,9 @@ impl ConsumerContext for Assignment {
             }
             return;
         }
-        // A write under way ends by itself: its intent is in the group's metadata, and whoever comes next writes the same batch
-        // with the same token.
+        // A write under way may end in the store but not in the group: its intent stands beside the group's offset, and whoever
+        // comes next writes the same batch with the same token.
+        *self.held.write().unwrap_or_else(PoisonError::into_inner) += 1;
         self.note(Change::Revoked);
         if let Err(error) = consumer.unassign() {
             self.note(Change::Failed(RuntimeError::kafka("giving partitions away", &error)));

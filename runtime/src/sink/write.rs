@@ -6,13 +6,18 @@ use super::{
     worker::Assignment,
 };
 use crate::{
-    RuntimeError, config::KafkaConfig, metrics as names, processor::dead_letter, producer::EventProducer,
+    RuntimeError,
+    config::KafkaConfig,
+    metrics as names,
+    processor::{dead_letter, poll_error},
+    producer::EventProducer,
     reader::topic_name,
 };
 use millrace_schemas::{Topic, event::FieldError};
 use rdkafka::{
     Offset, TopicPartitionList,
     consumer::{BaseConsumer, CommitMode, Consumer as _},
+    error::{KafkaError, RDKafkaErrorCode},
 };
 use std::{
     sync::Arc,
@@ -22,6 +27,8 @@ use tokio::sync::Semaphore;
 
 /// First pause before a batch is tried again.
 const PAUSE_MIN: Duration = Duration::from_millis(100);
+/// Most bytes of a record that cannot be stored that its dead letter keeps.
+const LETTER_PAYLOAD_MAX: usize = 512 << 10;
 /// Longest pause before a batch is tried again.
 const PAUSE_MAX: Duration = Duration::from_secs(5);
 
@@ -63,6 +70,7 @@ impl<S: Sink> Writer<S> {
         batch: Batch,
         stored: Option<i64>,
         unresolved: Option<Intent>,
+        assignment: u64,
     ) -> Result<Option<i64>, RuntimeError> {
         let _permit =
             self.permits.acquire().await.map_err(|_| RuntimeError::Transient("the writer is closed".into()))?;
@@ -75,9 +83,14 @@ impl<S: Sink> Writer<S> {
                 batch.topic, batch.partition, batch.first, batch.last
             )));
         }
-        self.commit(&batch, batch.first, Marker { epoch: self.epoch.clone(), stored, intent: Some(intent) })?;
-        let stored = self.store(&batch).await?.or(stored);
-        self.commit(&batch, batch.last + 1, Marker { epoch: self.epoch.clone(), stored, intent: None })?;
+        self.commit(
+            assignment,
+            &batch,
+            batch.first,
+            Marker { epoch: self.epoch.clone(), stored, intent: Some(intent) },
+        )?;
+        let stored = self.store(assignment, &batch).await?.or(stored);
+        self.commit(assignment, &batch, batch.last + 1, Marker { epoch: self.epoch.clone(), stored, intent: None })?;
         names::count(
             names::SINK_RECORDS_TOTAL,
             &[("sink", S::NAME.into()), ("topic", batch.topic.name().into())],
@@ -87,10 +100,11 @@ impl<S: Sink> Writer<S> {
     }
 
     /// Puts the batch into the store, less the records it can never take; the highest offset it has of the batch.
-    async fn store(&self, batch: &Batch) -> Result<Option<i64>, RuntimeError> {
+    async fn store(&self, assignment: u64, batch: &Batch) -> Result<Option<i64>, RuntimeError> {
         let mut batch = batch.clone();
         let (until, mut pause) = (Instant::now() + self.retry_timeout, PAUSE_MIN);
         while !batch.records.is_empty() {
+            self.consumer.context().while_held(assignment, || ()).ok_or_else(taken_away)?;
             let began = Instant::now();
             let result = self.sink.write(&batch).await;
             let outcome = match &result {
@@ -133,7 +147,7 @@ impl<S: Sink> Writer<S> {
             }
         };
         let error = FieldError { path: String::new(), code: code.to_owned(), message: reason };
-        let letter = dead_letter(&self.epoch, &record, vec![error]);
+        let letter = dead_letter(&self.epoch, &record, vec![error], LETTER_PAYLOAD_MAX);
         self.dead_letters
             .append(&letter, record.headers.provenance())
             .await
@@ -142,14 +156,22 @@ impl<S: Sink> Writer<S> {
         Ok(())
     }
 
-    /// Commits synchronously; a member that lost its partitions is refused here, before it could write.
-    fn commit(&self, batch: &Batch, offset: i64, marker: Marker) -> Result<(), RuntimeError> {
+    /// Commits synchronously, unless the partition was taken away meanwhile: then nothing of it may be said any more.
+    fn commit(&self, assignment: u64, batch: &Batch, offset: i64, marker: Marker) -> Result<(), RuntimeError> {
         let failed = |error| RuntimeError::kafka("committing a position", &error);
         let mut list = TopicPartitionList::new();
         let name = topic_name(&self.kafka, batch.topic);
         let mut element = list.add_partition(&name, batch.partition);
         element.set_offset(Offset::Offset(offset)).map_err(failed)?;
         element.set_metadata(marker.to_string());
-        tokio::task::block_in_place(|| self.consumer.commit(&list, CommitMode::Sync)).map_err(failed)
+        let commit = || tokio::task::block_in_place(|| self.consumer.commit(&list, CommitMode::Sync));
+        self.consumer.context().while_held(assignment, commit).ok_or_else(taken_away)?.map_err(|error| match error {
+            KafkaError::ConsumerCommit(RDKafkaErrorCode::FencedInstanceId) => poll_error(&error),
+            _ => failed(error),
+        })
     }
+}
+
+fn taken_away() -> RuntimeError {
+    RuntimeError::Transient("the partition was taken away".into())
 }

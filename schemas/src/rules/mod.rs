@@ -32,6 +32,9 @@ pub const ITEMS_MAX: usize = 10_000;
 /// Most customer segments of a transaction.
 pub const SEGMENTS_MAX: usize = 64;
 
+/// Longest path told in an error, in characters: names of unknown fields are part of it.
+const PATH_MAX: usize = 512;
+
 /// One rule that a field breaks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
@@ -51,7 +54,8 @@ impl Violation {
 
     /// As events and JSON answers hold it: the path is a JSON pointer.
     pub fn to_field_error(&self) -> FieldError {
-        FieldError { path: self.path.pointer(), code: self.code.to_owned(), message: self.message.clone() }
+        let path = self.path.pointer().chars().take(PATH_MAX).collect();
+        FieldError { path, code: self.code.to_owned(), message: self.message.clone() }
     }
 }
 

@@ -254,15 +254,25 @@ pub fn find_id(records: &[SchemaRecord], topic: Topic) -> Option<u32> {
     let own = OWN[&topic].0.schema.canonical_form();
     let same = |record: &&SchemaRecord| {
         Schema::parse_str(&record.schema).is_ok_and(|schema| schema.canonical_form() == own)
-            && same_documented_defaults(&record.schema, topic.schema())
+            && same_but_for_docs(&record.schema, topic.schema())
     };
     records.iter().find(same).map(|record| record.id.cast_unsigned())
 }
 
-/// The canonical form drops defaults, which decide how older data is read.
-fn same_documented_defaults(a: &str, b: &str) -> bool {
-    let parse = |text: &str| serde_json::from_str::<serde_json::Value>(text).ok();
-    parse(a) == parse(b)
+/// Docs may be reworded; the canonical form drops defaults too, which decide how older data is read.
+fn same_but_for_docs(a: &str, b: &str) -> bool {
+    fn without_docs(schema: serde_json::Value) -> serde_json::Value {
+        use serde_json::Value as Json;
+        match schema {
+            Json::Object(object) => Json::Object(
+                object.into_iter().filter(|(key, _)| key != "doc").map(|(k, v)| (k, without_docs(v))).collect(),
+            ),
+            Json::Array(values) => Json::Array(values.into_iter().map(without_docs).collect()),
+            plain => plain,
+        }
+    }
+    let parse = |text: &str| serde_json::from_str(text).ok().map(without_docs);
+    parse(a).is_some() && parse(a) == parse(b)
 }
 
 fn read_resolved<E: Event>(known: &Known, own: Parsed, datum: &mut &[u8]) -> Result<E, DecodeError> {
