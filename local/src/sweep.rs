@@ -71,3 +71,90 @@ pub fn leftovers(home: &Home) -> Result<Vec<(String, Identity)>> {
     }
     Ok(left)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Child, Command};
+
+    use super::*;
+    use crate::state::{Binary, inode};
+    use crate::supervisor::Board;
+    use crate::{Parts, Ports};
+
+    struct Sleeper(Child);
+
+    impl Sleeper {
+        fn new() -> Self {
+            Self(Command::new("sleep").arg("600").spawn().unwrap())
+        }
+
+        fn identity(&self) -> Identity {
+            Identity::of(self.0.id().cast_signed()).unwrap()
+        }
+    }
+
+    impl Drop for Sleeper {
+        fn drop(&mut self) {
+            let _ = self.0.kill();
+            let _ = self.0.wait();
+        }
+    }
+
+    /// What a supervisor that ran `processes` wrote down.
+    fn written_down(home: &Home, processes: &[(&str, Identity)]) -> State {
+        let unit = |process: &Identity| {
+            let phase = "ready";
+            serde_json::json!({ "phase": phase, "process": process, "restarts": 0, "since_ms": 0, "ready_after_ms": 1, "address": "", "trouble": null })
+        };
+        let units: serde_json::Map<_, _> = processes.iter().map(|(name, it)| ((*name).to_owned(), unit(it))).collect();
+        let units: Board = serde_json::from_value(units.into()).unwrap();
+        let state = State {
+            supervisor: Identity {
+                pid: 1,
+                started: 1,
+                boot: "before".to_owned(),
+                command: "millrace supervise".to_owned(),
+            },
+            binary: Binary { path: "millrace".into(), length: 0, modified_ms: 0 },
+            millrace: "0".to_owned(),
+            parts: Parts::versions(),
+            ports: Ports::new(None).unwrap(),
+            units,
+            folder: inode(home.folder()).unwrap(),
+        };
+        std::fs::create_dir_all(home.state_file().parent().unwrap()).unwrap();
+        state.write(home).unwrap();
+        state
+    }
+
+    #[test]
+    fn what_was_left_over_is_stopped_and_strangers_are_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::at(folder.path());
+        let (left, stranger) = (Sleeper::new(), Sleeper::new());
+        let by_then = Identity { started: 1, ..stranger.identity() };
+        written_down(&home, &[("kafka", left.identity()), ("registry", by_then)]);
+        let stopped = leftovers(&home).unwrap();
+        assert_eq!(stopped.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["kafka"]);
+        assert!(Identity::of(left.0.id().cast_signed()).is_none());
+        assert!(stranger.identity().is_alive());
+    }
+
+    #[test]
+    fn a_copied_home_does_not_stop_the_processes_of_the_original() {
+        let (folder, copy) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (home, copied) = (Home::at(folder.path()), Home::at(copy.path()));
+        let running = Sleeper::new();
+        let state = written_down(&home, &[("kafka", running.identity())]);
+        std::fs::create_dir_all(copied.state_file().parent().unwrap()).unwrap();
+        state.write(&copied).unwrap();
+        assert_eq!(leftovers(&copied).unwrap(), []);
+        assert!(running.identity().is_alive());
+    }
+
+    #[test]
+    fn a_home_that_never_ran_has_nothing_left_over() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(leftovers(&Home::at(folder.path())).unwrap(), []);
+    }
+}

@@ -2,7 +2,9 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::time::Duration;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use millrace_local::supervisor::Phase;
 use millrace_local::{Identity, Part, Sandbox, SandboxOptions};
@@ -71,6 +73,41 @@ fn a_sandbox_is_gone_after_a_panic() {
     .unwrap();
     assert!(!process.is_alive());
     assert!(!folder.exists());
+}
+
+/// Run by [`a_sandbox_is_gone_after_ctrl_c`] in a process of its own; does nothing in an ordinary run.
+#[test]
+fn use_a_sandbox_until_interrupted() {
+    let Some(note) = std::env::var_os("SANDBOX_UNTIL_INTERRUPTED") else { return };
+    let sandbox = sandbox(&[Part::Registry]);
+    let seen = (process(&sandbox, Part::Registry), sandbox.folder().to_owned());
+    let (note, new) = (PathBuf::from(&note), PathBuf::from(&note).with_extension("new"));
+    std::fs::write(&new, serde_json::to_vec(&seen).unwrap()).unwrap();
+    std::fs::rename(new, note).unwrap();
+    loop {
+        std::thread::park();
+    }
+}
+
+#[test]
+fn a_sandbox_is_gone_after_ctrl_c() {
+    let folder = tempfile::tempdir().unwrap();
+    let note = folder.path().join("note");
+    let mut user = Command::new(std::env::current_exe().unwrap());
+    user.args(["--exact", "use_a_sandbox_until_interrupted"]).env("SANDBOX_UNTIL_INTERRUPTED", &note);
+    let mut user = user.stdout(Stdio::null()).spawn().unwrap();
+    let end = Instant::now() + Duration::from_secs(120);
+    while !note.is_file() {
+        assert!(user.try_wait().unwrap().is_none() && Instant::now() < end, "the sandbox did not start");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let (registry, sandbox): (Identity, PathBuf) = serde_json::from_slice(&std::fs::read(&note).unwrap()).unwrap();
+    assert!(registry.is_alive() && sandbox.is_dir());
+
+    assert!(Identity::of(user.id().cast_signed()).unwrap().signal(rustix::process::Signal::INT));
+    assert_eq!(user.wait().unwrap().code(), Some(130));
+    assert!(!registry.is_alive());
+    assert!(!sandbox.exists());
 }
 
 /// One request to the registry; fails when there is no answer within two seconds.

@@ -44,7 +44,7 @@ pub fn supervise(layout: &Layout, version: &str) -> Result<()> {
             _ = interrupt.recv() => {}
         }
         group.shut_down().await;
-        writer.await.map_err(|_| Error::Ended)?
+        writer.await.map_err(|_| Error::Ended)
     })
 }
 
@@ -78,12 +78,15 @@ fn first_state(layout: &Layout, version: &str) -> Result<State> {
 }
 
 /// Writes the state down at once and on every change, until the group is gone.
-async fn write_down(mut state: State, home: Home, mut board: watch::Receiver<Board>) -> Result<()> {
+async fn write_down(mut state: State, home: Home, mut board: watch::Receiver<Board>) {
     loop {
         state.units = board.borrow_and_update().clone();
-        state.write(&home)?;
+        // The processes run on; the next change is another chance.
+        if let Err(error) = state.write(&home) {
+            eprintln!("the state could not be written down: {error}");
+        }
         if board.changed().await.is_err() {
-            return Ok(());
+            return;
         }
     }
 }
