@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes};
+use futures::StreamExt;
 use http_body_util::BodyExt;
 use hyper::body::{Body as _, Incoming};
 use tokio::runtime::Handle;
@@ -14,6 +15,10 @@ use tokio_util::sync::CancellationToken;
 const DRAIN_BYTES: u64 = 64 * 1024 * 1024;
 const DRAIN_TIME: Duration = Duration::from_secs(5);
 
+/// The same for a request that is refused unread.
+const REFUSED_BYTES: usize = 4 * 1024 * 1024;
+const REFUSED_TIME: Duration = Duration::from_secs(1);
+
 /// Limits of a body.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct BodyLimits {
@@ -21,6 +26,22 @@ pub(crate) struct BodyLimits {
     pub(crate) bytes: u64,
     /// Longest pause between two pieces.
     pub(crate) pause: Duration,
+}
+
+/// Reads away a little of a body that is refused, so that a client which sends first and reads then gets the answer.
+pub(crate) async fn drain_briefly(body: Option<Incoming>) {
+    let Some(body) = body else { return };
+    let mut left = REFUSED_BYTES;
+    let mut pieces = http_body_util::BodyStream::new(body);
+    let drained = async {
+        while let Some(Ok(frame)) = pieces.next().await {
+            left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
+            if left == 0 {
+                return;
+            }
+        }
+    };
+    let _ = tokio::time::timeout(REFUSED_TIME, drained).await;
 }
 
 /// A body that several readers take turns with: the decompression, and the one that reads the rest away.

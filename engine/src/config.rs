@@ -89,7 +89,7 @@ impl EngineConfig {
             max_concurrent_queries: 64,
             max_connections: 512,
             max_sessions: 1_000,
-            max_query_bytes: 16 * 1024 * 1024,
+            max_query_bytes: 4 * 1024 * 1024,
             max_body_bytes: 64 * 1024 * 1024 * 1024,
             max_buffered_result_bytes: 4 * 1024 * 1024 * 1024,
             idle_timeout: Duration::from_secs(300),

@@ -1,7 +1,6 @@
 //! Multipart forms, in which clients send a query with its parameters: their values may be too long for a URL.
 
 use futures::TryStreamExt;
-use http::request::Parts;
 use http::{HeaderMap, header};
 use http_body_util::BodyStream;
 use hyper::body::Incoming;
@@ -21,12 +20,11 @@ pub(crate) fn boundary(headers: &HeaderMap) -> Option<String> {
 /// # Errors
 /// The form is damaged, larger than a statement may be or slower than a body may be, or holds an external table.
 pub(crate) async fn read(
-    parts: &Parts,
+    boundary: String,
     body: Incoming,
     request: &mut QueryRequest,
     limits: BodyLimits,
 ) -> Result<(), Exception> {
-    let Some(boundary) = boundary(&parts.headers) else { return Ok(()) };
     let data = BodyStream::new(body).try_filter_map(|frame| async { Ok(frame.into_data().ok()) });
     let sizes = SizeLimit::new().whole_stream(limits.bytes);
     let mut form = Multipart::with_constraints(data, boundary, Constraints::new().size_limit(sizes));

@@ -8,6 +8,7 @@ use http::Response;
 use hyper::body::Incoming;
 
 use crate::app::App;
+use crate::body::drain_briefly;
 use crate::compression::{Encoder, Encoding};
 use crate::database::OutputFormat;
 use crate::exception::{Exception, code};
@@ -34,7 +35,14 @@ pub(crate) async fn answer(
 ) -> Response<ResponseBody> {
     let reply = Reply::new(app, &request, connection);
     let query_id = reply.query_id.clone();
-    let held = match Running::start(app, request, body) {
+    let place = match app.jobs.enter() {
+        Ok(place) => place,
+        Err(exception) => {
+            drain_briefly(body).await;
+            return failure(app, &query_id, &exception);
+        }
+    };
+    let held = match Running::start(app, place, request, body) {
         Ok(running) => reply.hold(running).await,
         Err(exception) => Err(exception),
     };

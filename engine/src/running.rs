@@ -17,11 +17,14 @@ use crate::body::{BodyLimits, RequestBody};
 use crate::database::OutputFormat;
 use crate::exception::{Exception, code};
 use crate::job::{Job, Outcome, widen};
-use crate::jobs::Control;
+use crate::jobs::{Control, Place};
 use crate::request::QueryRequest;
 
-/// How often a statement nobody waits for is told to stop, until it does.
-const STOP_AGAIN: Duration = Duration::from_millis(50);
+/// Pauses before a statement that nobody waits for is told to stop once more.
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
+const LAST_PAUSE: Duration = Duration::from_secs(1);
+/// Bytes of an unwanted result taken away at a time.
+const DRAIN_BYTES: usize = 256 * 1024;
 
 /// A running statement. Dropped before its end, it is stopped: the client has left.
 pub(crate) struct Running {
@@ -37,9 +40,13 @@ struct Inner {
 }
 
 impl Running {
-    /// Takes a place and starts the statement's thread.
-    pub(crate) fn start(app: &Arc<App>, request: QueryRequest, body: Option<Incoming>) -> Result<Self, Exception> {
-        let place = app.jobs.enter()?;
+    /// Starts the statement's thread.
+    pub(crate) fn start(
+        app: &Arc<App>,
+        place: Place,
+        request: QueryRequest,
+        body: Option<Incoming>,
+    ) -> Result<Self, Exception> {
         let control = Arc::clone(&place.control);
         let failed = |error: io::Error| {
             Exception::new(code::LOGICAL_ERROR, format_args!("the statement cannot be started: {error}"))
@@ -92,25 +99,33 @@ impl Drop for Running {
 }
 
 impl Inner {
-    /// Stops the statement and takes its output away until it has. The pipe stays open meanwhile: the engine does not
-    /// stop at a closed one.
-    async fn abandon(mut self) {
-        self.control.stop.cancel();
-        let mut ignored = BytesMut::with_capacity(64 * 1024);
-        let mut again = tokio::time::interval(STOP_AGAIN);
-        loop {
-            tokio::select! {
-                read = self.output.read_buf(&mut ignored) => match read {
-                    Ok(0) | Err(_) => return,
-                    Ok(_) => ignored.clear(),
-                },
-                _ = again.tick() => {
-                    if let Some(thread) = self.control.disposable_thread() {
-                        let app = Arc::clone(&self.app);
-                        let _ = self.app.confinement.run("kill", move || app.database.kill(thread)).await;
-                    }
-                }
+    /// Stops the statement and takes its output away until it has stopped: a thread that waits for room in the pipe
+    /// notices nothing, and at a closed pipe the engine goes on.
+    async fn abandon(self) {
+        let Self { app, control, mut output, .. } = self;
+        control.stop.cancel();
+        let drained = async {
+            let mut ignored = BytesMut::with_capacity(DRAIN_BYTES);
+            while output.read_buf(&mut ignored).await.is_ok_and(|read| read > 0) {
+                ignored.clear();
             }
+        };
+        tokio::select! {
+            () = drained => {}
+            () = keep_stopping(&app, &control) => {}
         }
+    }
+}
+
+/// Tells the engine to stop the statement, and again: the first time may come before it has begun. Never returns.
+async fn keep_stopping(app: &Arc<App>, control: &Control) {
+    let mut pause = FIRST_PAUSE;
+    loop {
+        if let Some(thread) = control.disposable_thread() {
+            let stopping = Arc::clone(app);
+            let _ = app.confinement.run("kill", move || stopping.database.kill(thread)).await;
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LAST_PAUSE);
     }
 }

@@ -13,10 +13,11 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
 
 use crate::app::App;
 use crate::auth;
-use crate::body::BodyLimits;
+use crate::body::{BodyLimits, drain_briefly};
 use crate::config::EngineConfig;
 use crate::confinement::Confinement;
 use crate::database::Database;
@@ -37,6 +38,10 @@ use crate::session::Sessions;
 const SESSION_CHECK: Duration = Duration::from_secs(10);
 /// How long cancelled statements may take to end before the stop counts as unclean.
 const CANCEL_TIMEOUT: Duration = Duration::from_secs(10);
+/// How often a statement that goes on is cancelled again.
+const CANCEL_AGAIN: Duration = Duration::from_millis(100);
+/// How long clients get to take the answers to cancelled statements.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 /// Pause after a failed accept: file descriptors may be scarce.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -90,21 +95,23 @@ async fn open(config: EngineConfig) -> Result<(Arc<App>, DataDir), EngineError> 
 
 /// Accepts until told to stop, then lets what runs come to its end, or cancels it.
 async fn serve(app: &Arc<App>, listener: TcpListener, shutdown: impl Future<Output = ()>) {
-    let connections = Arc::new(Semaphore::new(app.config.max_connections));
+    let places = Arc::new(Semaphore::new(app.config.max_connections));
     let graceful = GracefulShutdown::new();
+    let mut connections = JoinSet::new();
     let mut sessions = tokio::time::interval(SESSION_CHECK);
     tokio::pin!(shutdown);
     loop {
         tokio::select! {
             biased;
             () = &mut shutdown => break,
+            Some(_) = connections.join_next() => {}
             _ = sessions.tick() => {
                 let expiring = Arc::clone(app);
                 let _ = app.confinement.spawn("sessions", move || expiring.sessions.expire(Instant::now()));
             }
-            accepted = accept(&listener, &connections) => {
-                if let Some((stream, permit)) = accepted {
-                    tokio::spawn(connection(Arc::clone(app), stream, permit, graceful.watcher()));
+            accepted = accept(&listener, &places) => {
+                if let Some((stream, place)) = accepted {
+                    connections.spawn(connection(Arc::clone(app), stream, place, graceful.watcher()));
                 }
             }
         }
@@ -118,14 +125,21 @@ async fn serve(app: &Arc<App>, listener: TcpListener, shutdown: impl Future<Outp
     };
     if tokio::time::timeout(app.config.drain_timeout, drained).await.is_err() {
         tracing::warn!(running = app.jobs.len(), "cancelling what still runs");
-        cancel_all(app).await;
+        // Clients get a moment to take the answers. One that does not read holds up its statement: its connection ends.
+        let answered = async {
+            cancel_all(app).await;
+            while connections.join_next().await.is_some() {}
+        };
+        let _ = tokio::time::timeout(ANSWER_TIMEOUT, answered).await;
+        connections.shutdown().await;
+        let _ = tokio::time::timeout(CANCEL_TIMEOUT, cancel_all(app)).await;
     }
 }
 
-async fn accept(listener: &TcpListener, connections: &Arc<Semaphore>) -> Option<(TcpStream, OwnedSemaphorePermit)> {
-    let permit = Arc::clone(connections).acquire_owned().await.ok()?;
+async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+    let place = Arc::clone(places).acquire_owned().await.ok()?;
     match listener.accept().await {
-        Ok((stream, _)) => Some((stream, permit)),
+        Ok((stream, _)) => Some((stream, place)),
         Err(error) => {
             tracing::warn!(%error, "a connection could not be accepted");
             tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -134,8 +148,8 @@ async fn accept(listener: &TcpListener, connections: &Arc<Semaphore>) -> Option<
     }
 }
 
-async fn connection(app: Arc<App>, stream: TcpStream, permit: OwnedSemaphorePermit, watcher: Watcher) {
-    let _permit = permit;
+async fn connection(app: Arc<App>, stream: TcpStream, place: OwnedSemaphorePermit, watcher: Watcher) {
+    let _place = place;
     let _ = stream.set_nodelay(true);
     let (stream, signal) = FlushTracked::new(stream);
     let timeout = app.config.idle_timeout;
@@ -173,29 +187,35 @@ async fn route(app: &Arc<App>, request: Request<Incoming>, connection: Arc<Flush
 
 /// Lets a request in and reads what it asks; the body is left to be read unless it is a form.
 async fn admit(app: &App, parts: &Parts, body: Incoming) -> Result<(QueryRequest, Option<Incoming>), Exception> {
-    auth::check(parts, app.config.credentials.as_ref())?;
-    let mut request = QueryRequest::parse(parts)?;
-    if form::boundary(&parts.headers).is_some() {
-        let limits = BodyLimits { bytes: app.config.max_query_bytes as u64, pause: app.config.idle_timeout };
-        form::read(parts, body, &mut request, limits).await?;
-        return Ok((request, None));
-    }
-    Ok((request, Some(body).filter(|body| !body.is_end_stream())))
-}
-
-/// Stops every statement, again and again until none is left or the time is over.
-async fn cancel_all(app: &Arc<App>) {
-    let cancel = async {
-        loop {
-            let stopping = Arc::clone(app);
-            let kill = move || stopping.jobs.stop_all().into_iter().for_each(|thread| stopping.database.kill(thread));
-            let _ = app.confinement.run("kill", kill).await;
-            if tokio::time::timeout(Duration::from_millis(100), app.jobs.idle()).await.is_ok() {
-                return;
-            }
+    let body = Some(body).filter(|body| !body.is_end_stream());
+    let checked = auth::check(parts, app.config.credentials.as_ref()).and_then(|()| QueryRequest::parse(parts));
+    let mut request = match checked {
+        Ok(request) => request,
+        Err(exception) => {
+            drain_briefly(body).await;
+            return Err(exception);
         }
     };
-    let _ = tokio::time::timeout(CANCEL_TIMEOUT, cancel).await;
+    match (form::boundary(&parts.headers), body) {
+        (Some(boundary), Some(body)) => {
+            let limits = BodyLimits { bytes: app.config.max_query_bytes as u64, pause: app.config.idle_timeout };
+            form::read(boundary, body, &mut request, limits).await?;
+            Ok((request, None))
+        }
+        (_, body) => Ok((request, body)),
+    }
+}
+
+/// Stops every statement, again and again until none is left.
+async fn cancel_all(app: &Arc<App>) {
+    loop {
+        let stopping = Arc::clone(app);
+        let kill = move || stopping.jobs.stop_all().into_iter().for_each(|thread| stopping.database.kill(thread));
+        let _ = app.confinement.run("kill", kill).await;
+        if tokio::time::timeout(CANCEL_AGAIN, app.jobs.idle()).await.is_ok() {
+            return;
+        }
+    }
 }
 
 /// Closes the engine; only then is the directory clean.

@@ -161,8 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn a_block_of_a_real_client_is_read() {
-        // Written by the `clickhouse` crate, whose checksums a server accepts: LZ4 of the 11 bytes below.
+    fn what_is_written_reads_back() {
         let block = encoded(b"hello hello");
         assert_eq!(block[16], LZ4);
         assert_eq!(decoded(&block).unwrap(), b"hello hello");

@@ -38,11 +38,13 @@ impl Token {
 pub(crate) struct Lexer<'a> {
     sql: &'a [u8],
     at: usize,
+    /// A heredoc did not close: none is looked for again, or a text of dollar signs would take for ever.
+    no_heredocs: bool,
 }
 
 impl<'a> Lexer<'a> {
     pub(crate) fn new(sql: &'a [u8]) -> Self {
-        Self { sql, at: 0 }
+        Self { sql, at: 0, no_heredocs: false }
     }
 
     /// Index of the first byte at or after `from` that `test` accepts; the end when there is none.
@@ -65,6 +67,11 @@ impl<'a> Lexer<'a> {
         }
     }
 
+    /// End of a word that begins at `start`; dollar signs may be in one.
+    fn word_end(&self, start: usize) -> usize {
+        self.first_from(start + 1, |b| !is_word(b) && b != b'$')
+    }
+
     /// End of a quoted token that opens at `start`: a quote is escaped by a backslash or by doubling it.
     fn quoted_end(&self, start: usize, quote: u8) -> usize {
         let mut at = start + 1;
@@ -80,14 +87,16 @@ impl<'a> Lexer<'a> {
     }
 
     /// End of `$tag$ ... $tag$` that opens at `start`, when it is one.
-    fn heredoc_end(&self, start: usize) -> Option<usize> {
+    fn heredoc_end(&mut self, start: usize) -> Option<usize> {
         let tag_end = self.first_from(start + 1, |b| !is_word(b));
-        if self.sql.get(tag_end) != Some(&b'$') {
+        if self.no_heredocs || self.sql.get(tag_end) != Some(&b'$') {
             return None;
         }
         let tag = &self.sql[start..=tag_end];
         let body = &self.sql[tag_end + 1..];
-        body.windows(tag.len()).position(|w| w == tag).map(|n| tag_end + 1 + n + tag.len())
+        let end = body.windows(tag.len()).position(|w| w == tag).map(|n| tag_end + 1 + n + tag.len());
+        self.no_heredocs = end.is_none();
+        end
     }
 }
 
@@ -103,9 +112,9 @@ impl Iterator for Lexer<'_> {
             b'"' | b'`' => (Kind::QuotedName, self.quoted_end(start, first)),
             b'$' => match self.heredoc_end(start) {
                 Some(end) => (Kind::Text, end),
-                None => (Kind::Symbol(b'$'), start + 1),
+                None => (Kind::Word, self.word_end(start)),
             },
-            b if is_word(b) => (Kind::Word, self.first_from(start, |b| !is_word(b))),
+            b if is_word(b) => (Kind::Word, self.word_end(start)),
             b => (Kind::Symbol(b), start + 1),
         };
         self.at = end;
@@ -136,6 +145,13 @@ mod tests {
             texts(r"'it''s \' FORMAT' `a``b` $x$ ' FORMAT $x$ z"),
             [r"'it''s \' FORMAT'", "`a``b`", "$x$ ' FORMAT $x$", "z"]
         );
+    }
+
+    #[test]
+    fn dollar_signs_are_of_words_unless_they_make_a_heredoc() {
+        assert_eq!(texts("a$b$c $1 $$ x $$ $t$ y"), ["a$b$c", "$1", "$$ x $$", "$t$", "y"]);
+        let dollars: String = (0..300_000).map(|n| format!("${n}")).collect();
+        assert_eq!(texts(&dollars).len(), 1);
     }
 
     #[test]

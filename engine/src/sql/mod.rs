@@ -196,16 +196,10 @@ fn format_clause(tokens: &[Token], at: usize, sql: &[u8]) -> Option<(usize, Stri
     ends.then(|| (tokens[at].span.start, name_of(name, sql)))
 }
 
+/// The text up to its last token that is no semicolon.
 fn without_semicolons(sql: &[u8]) -> &[u8] {
-    let mut end = sql.len();
-    let tokens: Vec<Token> = Lexer::new(sql).collect();
-    for token in tokens.iter().rev() {
-        if !token.is_symbol(b';') {
-            break;
-        }
-        end = token.span.start;
-    }
-    &sql[..end]
+    let last = Lexer::new(sql).filter(|token| !token.is_symbol(b';')).last();
+    &sql[..last.map_or(0, |token| token.span.end)]
 }
 
 #[cfg(test)]

@@ -84,7 +84,7 @@ fn the_outfile_goes_before_the_format_and_after_a_comment() {
         outfile("SELECT 1 FORMAT CSV SETTINGS a=1;"),
         "SELECT 1 \nINTO OUTFILE '/p' APPEND\nFORMAT CSV SETTINGS a=1"
     );
-    assert_eq!(outfile("SELECT 1 -- c"), "SELECT 1 -- c\nINTO OUTFILE '/p' APPEND\nFORMAT TSV");
+    assert_eq!(outfile("SELECT 1 -- c"), "SELECT 1\nINTO OUTFILE '/p' APPEND\nFORMAT TSV");
 }
 
 #[test]

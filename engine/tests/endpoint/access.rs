@@ -1,6 +1,16 @@
 //! Who may connect, and what a client may reach.
 
+use landlock::RulesetAttr;
+
 use crate::support::{Endpoint, failure};
+
+/// Whether Landlock works here, tried on a thread that then ends.
+fn kernel_confines() -> bool {
+    let confine =
+        || landlock::Ruleset::default().handle_access(landlock::AccessFs::ReadFile)?.create()?.restrict_self();
+    let tried = std::thread::spawn(confine).join().unwrap();
+    tried.is_ok_and(|status| status.ruleset != landlock::RulesetStatus::NotEnforced)
+}
 
 #[tokio::test]
 async fn a_password_is_asked_for_when_one_is_set() {
@@ -61,6 +71,10 @@ async fn clients_reach_nothing_beside_the_databases() {
 
 #[tokio::test]
 async fn files_outside_the_data_directory_cannot_be_read_by_any_function() {
+    if !kernel_confines() {
+        println!("this kernel has no Landlock: the endpoint warns of it, and nothing holds `file()`");
+        return;
+    }
     let endpoint = Endpoint::start().await;
     endpoint.run("CREATE TABLE t (a String) ENGINE = Memory").await;
     for sql in ["SELECT file('/etc/passwd')", "INSERT INTO t VALUES (file('/etc/passwd'))"] {

@@ -2,6 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+
 use crate::support::{Endpoint, failure};
 
 #[tokio::test]
@@ -42,5 +45,27 @@ async fn what_would_run_too_long_is_cancelled() {
     for running in [endless, inserting] {
         assert_eq!(failure(running.await.unwrap().unwrap()).await.1, 394);
     }
+    assert!(temp.path().join("clean").exists());
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_does_not_hold_up_a_stop() {
+    let temp = tempfile::tempdir().unwrap();
+    let endpoint = Endpoint::start_in(temp.path(), &["--drain-seconds=1"]).await;
+    let mut stalled = TcpStream::connect(endpoint.url.trim_start_matches("http://")).await.unwrap();
+    let request = "GET /?query=SELECT+number+FROM+system.numbers HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    stalled.write_all(request.as_bytes()).await.unwrap();
+    endpoint.until_active(1).await;
+    let start = Instant::now();
+    assert!(endpoint.stop().await.success());
+    assert!(start.elapsed() < Duration::from_secs(9), "{:?}", start.elapsed());
+    assert!(temp.path().join("clean").exists());
+}
+
+#[tokio::test]
+async fn it_ends_with_the_process_that_started_it() {
+    let temp = tempfile::tempdir().unwrap();
+    let endpoint = Endpoint::start_in(temp.path(), &[]).await;
+    assert!(endpoint.close_stdin().await.success());
     assert!(temp.path().join("clean").exists());
 }

@@ -53,6 +53,17 @@ async fn a_query_ends_when_its_client_leaves() {
 }
 
 #[tokio::test]
+async fn many_queries_end_when_many_clients_leave() {
+    let endpoint = Endpoint::start().await;
+    let start = || endpoint.post("/", "SELECT number FROM system.numbers FORMAT RowBinary").send();
+    let responses = futures::future::join_all((0..40).map(|_| start())).await;
+    assert!(responses.iter().all(|response| response.as_ref().unwrap().status() == 200));
+    endpoint.until_active(40).await;
+    drop(responses);
+    endpoint.until_active(0).await;
+}
+
+#[tokio::test]
 async fn an_early_failure_is_an_error_status() {
     let endpoint = Endpoint::start().await;
     let (status, code, text) = endpoint

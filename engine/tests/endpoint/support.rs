@@ -143,6 +143,12 @@ impl Endpoint {
         tokio::time::timeout(DEADLINE, self.child.wait()).await.expect("it stops in time").unwrap()
     }
 
+    /// Does what the system does when the process that started it has ended.
+    pub async fn close_stdin(mut self) -> ExitStatus {
+        drop(self.child.stdin.take());
+        tokio::time::timeout(DEADLINE, self.child.wait()).await.expect("it stops in time").unwrap()
+    }
+
     /// Kills it without warning.
     pub async fn kill(mut self) {
         self.child.kill().await.unwrap();
