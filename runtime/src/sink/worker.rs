@@ -62,7 +62,7 @@ impl Default for SinkConfig {
             slot: 0,
             batch_records_max: 50_000,
             batch_bytes_max: 32 << 20,
-            batch_age_max_ms: 300,
+            batch_age_max_ms: 500,
             writes_max: 2,
             retry_timeout_ms: 60_000,
             stall_max_ms: 120_000,
