@@ -27,7 +27,7 @@ pub fn supervise(layout: &Layout, version: &str) -> Result<()> {
     for (name, process) in sweep::leftovers(home)? {
         eprintln!("{name} was left over from a supervisor that was killed; stopped pid {}", process.pid);
     }
-    layout.ports.check_free(layout.listens_on())?;
+    wait_for_ports(layout)?;
     let specs = layout.specs()?;
     let runtime = runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(Error::io("start a runtime for", home.folder()))?;
@@ -46,6 +46,20 @@ pub fn supervise(layout: &Layout, version: &str) -> Result<()> {
         group.shut_down().await;
         writer.await.map_err(|_| Error::Ended)
     })
+}
+
+/// Refuses ports that are taken. Where a stack ran before, its ports get a moment: the sockets of a large process that was killed
+/// outlive what can be seen of it.
+fn wait_for_ports(layout: &Layout) -> Result<()> {
+    const PATIENCE: Duration = Duration::from_secs(15);
+    let ran_before = State::read(&layout.home)?.is_some();
+    let end = Instant::now() + if ran_before { PATIENCE } else { Duration::ZERO };
+    loop {
+        match layout.ports.check_free(layout.listens_on()) {
+            Err(_) if Instant::now() < end => std::thread::sleep(Duration::from_millis(50)),
+            checked => return checked,
+        }
+    }
 }
 
 /// Takes the home for this process. A reader who looks whether it is taken may have it for an instant: hence the patience.
