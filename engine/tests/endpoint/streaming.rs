@@ -48,8 +48,7 @@ async fn a_query_ends_when_its_client_leaves() {
         endpoint.until(RUNNING, "0").await;
         println!("ended {:?} after its client left: {sql}", start.elapsed());
     }
-    let metrics = endpoint.http.get(endpoint.at("/metrics")).send().await.unwrap().text().await.unwrap();
-    assert!(metrics.contains("millrace_engine_errors_total{code=\"394\"} 3"), "{metrics}");
+    endpoint.until_metric("millrace_engine_errors_total{code=\"394\"} 3").await;
 }
 
 #[tokio::test]

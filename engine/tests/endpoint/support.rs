@@ -124,8 +124,12 @@ impl Endpoint {
 
     /// Waits until so many statements run.
     pub async fn until_active(&self, count: usize) {
+        self.until_metric(&format!("millrace_engine_active_queries {count}")).await;
+    }
+
+    /// Waits until this line is among the metrics.
+    pub async fn until_metric(&self, line: &str) {
         let start = Instant::now();
-        let line = format!("millrace_engine_active_queries {count}");
         loop {
             let metrics = self.http.get(self.at("/metrics")).send().await.unwrap().text().await.unwrap();
             if metrics.lines().any(|l| l == line) {
