@@ -10,10 +10,7 @@ fn block(language: &str) -> String {
     let readme =
         std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md")).expect("README.md");
     let fence = format!("```{language}\n");
-    let mut blocks = readme
-        .split(&fence)
-        .skip(1)
-        .map(|rest| rest.split("```").next().unwrap_or_default().to_owned());
+    let mut blocks = readme.split(&fence).skip(1).map(|rest| rest.split("```").next().unwrap_or_default().to_owned());
     let block = blocks.next().unwrap_or_else(|| panic!("README.md has no {language} block"));
     assert!(blocks.next().is_none(), "README.md has more than one {language} block");
     block
