@@ -2,7 +2,7 @@
 
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
 use serde::{Deserialize, Serialize};
-use std::net::SocketAddr;
+use std::time::Duration;
 use tracing_subscriber::{EnvFilter, fmt};
 
 /// Buckets of durations, in seconds: from what a broker's round trip takes to what nobody waits for.
@@ -30,7 +30,8 @@ pub enum LogFormat {
 
 impl Default for LogConfig {
     fn default() -> Self {
-        Self { filter: "info".into(), format: LogFormat::Text }
+        // rdkafka reports the end of a partition as an error; what is one is in librdkafka's own lines too.
+        Self { filter: "info,rdkafka::client=off".into(), format: LogFormat::Text }
     }
 }
 
@@ -44,12 +45,18 @@ pub fn log(config: &LogConfig) {
     };
 }
 
-/// Collects metrics; the handle renders them for whoever serves `/metrics` itself.
-pub fn metrics() -> Result<PrometheusHandle, BuildError> {
-    PrometheusBuilder::new().set_buckets(SECONDS)?.install_recorder()
-}
+/// How often samples are added up, whether or not anyone asks for them.
+const UPKEEP: Duration = Duration::from_secs(5);
 
-/// Collects metrics and serves them on an address of their own, for processes that serve nothing else.
-pub fn serve_metrics(listen: SocketAddr) -> Result<(), BuildError> {
-    PrometheusBuilder::new().set_buckets(SECONDS)?.with_http_listener(listen).install()
+/// Collects metrics; the handle renders them for whoever serves `/metrics`.
+pub fn metrics() -> Result<PrometheusHandle, BuildError> {
+    let handle = PrometheusBuilder::new().set_buckets(SECONDS)?.install_recorder()?;
+    let upkeep = handle.clone();
+    tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(UPKEEP).await;
+            upkeep.run_upkeep();
+        }
+    });
+    Ok(handle)
 }

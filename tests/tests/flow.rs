@@ -132,6 +132,8 @@ async fn the_official_python_client_produces_and_reads_beside_http() {
     assert_eq!(status, 202);
     let mut wrong_owner = event("c1", "d4", 10);
     wrong_owner["customer_id"] = json!("c9");
+    let mut card = event("c1", "d7", 10);
+    card["extra"] = json!({"payment": "{\"cvv\": 123}"});
     let home = produce(&deployment, Topic::Transactions, &[json!({"key": "c1", "event": event("c1", "d1", 10)})])[0]["partition"].as_i64().expect("a partition");
     let lines = [
         json!({"key": "c1", "event": event("c1", "d1", 10)}),
@@ -144,6 +146,7 @@ async fn the_official_python_client_produces_and_reads_beside_http() {
         json!({"key": "c1", "hex": "003b9aca0000"}),
         json!({"key": "c1", "hex": "00"}),
         json!({"key": "c1"}),
+        json!({"key": "c1", "event": card}),
         json!({"key": "c1", "event": event("c1", "d6", 20)}),
     ];
     produce(&deployment, Topic::Transactions, &lines);
@@ -155,7 +158,7 @@ async fn the_official_python_client_produces_and_reads_beside_http() {
             .await;
     assert_eq!(status, 202);
 
-    until("an outcome for every record", SOON, || deployment.read::<DeadLetter>(), |letters| letters.len() == 9).await;
+    until("an outcome for every record", SOON, || deployment.read::<DeadLetter>(), |letters| letters.len() == 10).await;
     let scores = until("scores", SOON, || deployment.read::<TransactionScore>(), |scores| scores.len() == 3).await;
     let ids: BTreeSet<&str> = scores.iter().map(|score| score.transaction.transaction_id.as_str()).collect();
     assert_eq!(ids, BTreeSet::from(["http-1", "d1", "d6"]));
@@ -163,11 +166,22 @@ async fn the_official_python_client_produces_and_reads_beside_http() {
         *codes.entry(letter.code).or_insert(0) += 1;
         codes
     });
-    let expected =
-        ["conflict", "negative_amount", "null_key", "key_mismatch", "wrong_partition", "unknown_schema", "null_value"];
+    let expected = [
+        "conflict",
+        "negative_amount",
+        "null_key",
+        "key_mismatch",
+        "wrong_partition",
+        "unknown_schema",
+        "null_value",
+        "card_data",
+    ];
     let mut expected: BTreeMap<String, i32> = expected.into_iter().map(|code| (code.to_owned(), 1)).collect();
     expected.insert("not_wire_format".to_owned(), 2);
     assert_eq!(codes, expected);
+    let letters = deployment.read::<DeadLetter>().await;
+    let card = letters.iter().find(|letter| letter.code == "card_data").expect("checked above");
+    assert_eq!(card.payload, b"[not kept: card data]");
     assert_eq!(deployment.read::<Duplicate>().await.len(), 1);
     until("the purchase", SOON, || deployment.read::<Purchase>(), |purchases| purchases.len() == 1).await;
     deployment.stop().await;

@@ -1,10 +1,8 @@
 //! What may be kept of a refused text: card data never is.
 
 use crate::parse::Held;
-use millrace_schemas::rules::{is_card_field_name, mentions_card_number};
+use millrace_schemas::rules::may_hold_card_data;
 
-/// Longest word that could be the name of a field with card data.
-const NAME_MAX: usize = 40;
 /// A card number with its separators: what lies across the cut is looked at too.
 const OVERLAP: usize = 64;
 
@@ -21,15 +19,6 @@ pub(super) fn kept(payload: &[u8], held: Held, max: usize) -> (Vec<u8>, bool) {
         Held::Unknown if may_hold_card_data(searched) => (CARD_DATA.to_vec(), true),
         Held::Unknown | Held::Clean => (start.to_vec(), start.len() < payload.len()),
     }
-}
-
-/// Searches a text of unknown structure: it may be refused wrongly here, but nothing that looks like a card is let through. Bytes of
-/// value 0, which UTF-16 has between digits, are passed over.
-fn may_hold_card_data(bytes: &[u8]) -> bool {
-    let text: String = String::from_utf8_lossy(bytes).chars().filter(|c| *c != '\0').collect();
-    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-    mentions_card_number(&text)
-        || text.split(|c| !is_word(c)).any(|word| (3..=NAME_MAX).contains(&word.len()) && is_card_field_name(word))
 }
 
 #[cfg(test)]

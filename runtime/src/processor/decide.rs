@@ -9,7 +9,7 @@ use millrace_schemas::{
     Event, Topic,
     event::{DeadLetter, Derived, Duplicate, FieldError, Journal},
     ids,
-    rules::{Checked, Rules},
+    rules::{Checked, Rules, may_hold_card_data},
     wire::{Codec, EncodeError},
 };
 use tokio::runtime::Handle;
@@ -18,6 +18,8 @@ type In<P> = <<P as Processor>::Out as Derived>::From;
 
 /// Most bytes of a refused record that its dead letter keeps; with its errors it fits the topic.
 const LETTER_PAYLOAD_MAX: usize = 2 << 20;
+/// What a dead letter holds instead of card data: that is in the journal, where its producer put it, and goes no further.
+const CARD_DATA: &[u8] = b"[not kept: card data]";
 /// Most errors a dead letter tells of.
 const LETTER_ERRORS_MAX: usize = 100;
 
@@ -195,6 +197,7 @@ where
 
 /// The dead letter of a record, with its original bytes up to a limit.
 pub(crate) fn dead_letter(epoch: &str, record: &Record, mut errors: Vec<FieldError>, payload_max: usize) -> DeadLetter {
+    let holds_card_data = errors.iter().any(|error| error.code == "card_data");
     errors.truncate(LETTER_ERRORS_MAX);
     let first = errors.first().cloned().unwrap_or_else(|| FieldError {
         path: String::new(),
@@ -202,7 +205,13 @@ pub(crate) fn dead_letter(epoch: &str, record: &Record, mut errors: Vec<FieldErr
         message: String::new(),
     });
     let original = record.value.as_deref().unwrap_or_default();
-    let payload = original[..original.len().min(payload_max)].to_vec();
+    let undecoded =
+        matches!(first.code.as_str(), "not_wire_format" | "unknown_schema" | "incompatible_schema" | "bad_datum");
+    let payload = if holds_card_data || undecoded && may_hold_card_data(original) {
+        CARD_DATA.to_vec()
+    } else {
+        original[..original.len().min(payload_max)].to_vec()
+    };
     let source = record.source();
     DeadLetter {
         event_id: ids::derived_event_id(epoch, &source).to_string(),
@@ -216,7 +225,7 @@ pub(crate) fn dead_letter(epoch: &str, record: &Record, mut errors: Vec<FieldErr
         key: record.key.as_deref().map(<[u8]>::to_vec),
         content_type: "avro/binary".to_owned(),
         payload_bytes: original.len() as i64,
-        truncated: payload.len() < original.len(),
+        truncated: payload != original,
         payload,
         code: first.code,
         message: first.message,

@@ -32,6 +32,9 @@ const CARD_FIELDS: &[&str] = &[
     "cardpin",
 ];
 
+/// Longest word that could be the name of a field with card data.
+const NAME_MAX: usize = 40;
+
 /// Whether a field of this name would hold card data: `card_number`, `CardNumber`, `PAN`, `cvv`...
 pub fn is_card_field_name(name: &str) -> bool {
     let plain: String = name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
@@ -61,6 +64,29 @@ pub fn mentions_card_number(text: &str) -> bool {
         start = end;
     }
     false
+}
+
+/// Whether a JSON text names a field that would hold card data, at any depth.
+pub fn names_card_field(json: &str) -> bool {
+    fn names(value: &serde_json::Value) -> bool {
+        match value {
+            serde_json::Value::Object(fields) => {
+                fields.iter().any(|(name, value)| is_card_field_name(name) || names(value))
+            }
+            serde_json::Value::Array(values) => values.iter().any(names),
+            _ => false,
+        }
+    }
+    serde_json::from_str(json).is_ok_and(|value| names(&value))
+}
+
+/// Whether bytes of unknown structure may hold card data. It may say so wrongly, but lets nothing through that looks like a card.
+/// Bytes of value 0, which UTF-16 has between digits, are passed over.
+pub fn may_hold_card_data(bytes: &[u8]) -> bool {
+    let text: String = String::from_utf8_lossy(bytes).chars().filter(|c| *c != '\0').collect();
+    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    mentions_card_number(&text)
+        || text.split(|c| !is_word(c)).any(|word| (3..=NAME_MAX).contains(&word.len()) && is_card_field_name(word))
 }
 
 /// End of the run of digits, with single separators between digits, that begins at `start`.
@@ -103,6 +129,12 @@ mod tests {
         for name in ["card_id", "card_bin", "card_type", "company", "expand", "pinned"] {
             assert!(!is_card_field_name(name), "{name}");
         }
+    }
+
+    #[test]
+    fn nested_fields_are_looked_at() {
+        assert!(names_card_field(r#"{"payment": [{"cvv": 1}]}"#));
+        assert!(!names_card_field(r#"{"payment": ["cvv"]}"#));
     }
 
     #[test]

@@ -6,7 +6,7 @@ mod path;
 mod receipt;
 mod transaction;
 
-pub use card::{is_card_field_name, is_card_number, mentions_card_number};
+pub use card::{is_card_field_name, is_card_number, may_hold_card_data, mentions_card_number, names_card_field};
 pub use path::{Path, Segment};
 
 use crate::{
@@ -173,7 +173,7 @@ impl Found {
         }
         for (name, value) in extra {
             let path = at.clone().then(name.as_str());
-            if is_card_field_name(name) || mentions_card_number(value) {
+            if is_card_field_name(name) || names_card_field(value) || mentions_card_number(value) {
                 self.add(
                     path,
                     "card_data",
