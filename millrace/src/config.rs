@@ -80,10 +80,10 @@ impl Default for WorkerConfig {
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct ConfigArgs {
     /// Configuration file, TOML; without it, that of the local stack when there is one
-    #[arg(long, value_name = "FILE", env = "MILLRACE_CONFIG")]
+    #[arg(long, value_name = "FILE", env = "MILLRACE_CONFIG", global = true)]
     pub config: Option<PathBuf>,
     /// Set one value, such as kafka.brokers=host:9092; may be given several times
-    #[arg(long = "set", value_name = "SECTION.KEY=VALUE")]
+    #[arg(long = "set", value_name = "SECTION.KEY=VALUE", global = true)]
     pub sets: Vec<String>,
 }
 

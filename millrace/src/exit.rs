@@ -2,12 +2,16 @@
 
 use std::process::ExitCode;
 
+use millrace_ingest::config::ConfigError as GatewayConfigError;
+use millrace_processors::scoring::rules::RulesError;
+use millrace_runtime::{RuntimeError, config::ConfigError};
+
 /// The exit codes, as `--help` says them.
 pub const HELP: &str = "Exit codes:
     0  done
     1  failed; the message says why and what to do
     2  wrong usage or configuration
-    3  not available: the stack does not run, or a part is missing
+    3  not available: the stack does not run, a part is missing, or a service does not answer
   130  interrupted
 
 Each command's --help has examples.";
@@ -29,6 +33,12 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
 
 fn code_of(error: &anyhow::Error) -> u8 {
     use millrace_local::Error;
+    if error.is::<ConfigError>() || error.is::<GatewayConfigError>() || error.is::<RulesError>() {
+        return USAGE;
+    }
+    if let Some(RuntimeError::Transient(_)) = error.downcast_ref() {
+        return UNAVAILABLE;
+    }
     match error.downcast_ref::<Error>() {
         Some(Error::PortBase(_) | Error::Unknown { .. }) => USAGE,
         Some(Error::NotRunning { .. } | Error::PartMissing { .. } | Error::JavaMissing) => UNAVAILABLE,

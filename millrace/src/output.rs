@@ -8,7 +8,7 @@ use unicode_width::UnicodeWidthStr as _;
 #[derive(Debug, Clone, Copy, Default, clap::Args)]
 pub struct Output {
     /// Print JSON
-    #[arg(long)]
+    #[arg(long, global = true)]
     pub json: bool,
 }
 

@@ -1,6 +1,6 @@
 //! `millrace completions`: what a shell needs to complete commands and flags.
 
-use std::io;
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -19,6 +19,8 @@ pub struct Args {
 }
 
 pub fn run<C: CommandFactory>(args: &Args) -> Result<ExitCode> {
-    clap_complete::generate(args.shell, &mut C::command(), "millrace", &mut io::stdout());
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut C::command(), "millrace", &mut script);
+    io::stdout().write_all(&script)?;
     Ok(ExitCode::SUCCESS)
 }

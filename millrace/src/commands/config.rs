@@ -44,7 +44,7 @@ pub enum Action {
 fn config(config: &Config, action: Action) -> Result<()> {
     if let Action::Check = action {
         config.gateway.check()?;
-        Scoring::new(&config.scoring).context("scoring")?;
+        Scoring::new(&config.scoring)?;
         ClickHouse::new(&config.clickhouse).context("clickhouse")?;
     }
     print!("{}", toml::to_string_pretty(config)?);
