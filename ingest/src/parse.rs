@@ -205,12 +205,14 @@ fn identity<E: Kind>(event: &E) -> Option<Identity> {
 }
 
 /// Whether a broken rule says something that an unreadable field does not already explain: not of the field itself, nor of one
-/// that it is computed from.
+/// that it is computed from, nor of card data that was found further down in it.
 fn judgeable<E: Kind>(rule: &Violation, unread: &[Violation]) -> bool {
     let field = first_field(&rule.path).unwrap_or_default();
     let sources = E::computed_from(field);
     !unread.iter().any(|unread| {
+        let same_card_data = rule.code == CARD_DATA && unread.code == CARD_DATA;
         rule.path.segments().starts_with(unread.path.segments())
+            || same_card_data && unread.path.segments().starts_with(rule.path.segments())
             || first_field(&unread.path).is_some_and(|unread| sources.contains(&unread))
     })
 }
