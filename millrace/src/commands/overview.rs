@@ -32,13 +32,14 @@ struct Question {
     sql: &'static str,
 }
 
-/// Money as people write it: two fraction digits are enough to look at.
+/// Money as people write it: two fraction digits are enough to look at, rounded before they are printed, since the engine's own
+/// printing of fewer digits drops a carry.
 const QUESTIONS: &[Question] = &[
     Question {
         title: "Purchases and mean receipt by place and currency",
         heads: &["place", "currency", "purchases", "total", "mean receipt", "VAT", "tips", "returns"],
         sql: "SELECT [any(place_name), currency, toString(sum(purchases)), toDecimalString(sum(purchase_total), 2), \
-              toDecimalString(sum(purchase_total) / greatest(sum(purchases), 1), 2), toDecimalString(sum(purchase_nds), 2), \
+              toDecimalString(round(sum(purchase_total) / greatest(sum(purchases), 1), 2), 2), toDecimalString(sum(purchase_nds), 2), \
               toDecimalString(sum(purchase_tips), 2), toString(sum(returns))] AS cells \
               FROM {db}.place_stats_15m GROUP BY place_id, currency ORDER BY sum(purchases) DESC, place_id, currency LIMIT 10",
     },

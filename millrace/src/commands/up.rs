@@ -41,29 +41,40 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     let home = Home::find()?;
     Parts::find()?;
     let ports = Ports::new(args.port_base)?;
-    let supervisor = match running_as_wanted(&home, args, &ports)? {
-        true => None,
-        false => Some(launch(&home, args)?),
+    let supervisor = if running_as_wanted(&home, args, &ports)? {
+        println!("the stack is running already");
+        None
+    } else {
+        Some(launch(&home, args)?)
     };
+    let started_here = supervisor.is_some();
+    let deadline = Instant::now() + Duration::from_secs(args.timeout);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let deadline = Instant::now() + Duration::from_secs(args.timeout);
-        tokio::select! {
-            ready = wait_ready(&home, supervisor, deadline) => match ready {
-                Ok(state) => first_look::show(&home, &state.ports).await.map(|()| ExitCode::SUCCESS),
-                // Half a stack helps nobody: the next start begins from a clean state, and the logs stay.
-                Err(error) => match stack::stop(&home) {
-                    Ok(_) => Err(error.context("the stack was stopped again, since it did not become ready")),
-                    Err(_) => Err(error),
-                },
-            },
+        let ready = tokio::select! {
+            ready = wait_ready(&home, supervisor, deadline) => ready,
             _ = tokio::signal::ctrl_c() => {
-                eprintln!("millrace: interrupted; stopping what was started");
-                let _ = stack::stop(&home);
+                eprintln!("millrace: interrupted");
+                undo(&home, started_here);
+                return Ok(ExitCode::from(exit::INTERRUPTED));
+            }
+        };
+        let state = ready.inspect_err(|_| undo(&home, started_here))?;
+        tokio::select! {
+            shown = first_look::show(&home, &state.ports) => shown.map(|()| ExitCode::SUCCESS),
+            _ = tokio::signal::ctrl_c() => {
+                eprintln!("millrace: interrupted; the stack runs on: `make down` stops it");
                 Ok(ExitCode::from(exit::INTERRUPTED))
             }
         }
     })
+}
+
+/// Half a stack helps nobody: one that was started here and is not ready is stopped again, and its logs stay.
+fn undo(home: &Home, started_here: bool) {
+    if started_here && stack::stop(home).is_ok() {
+        eprintln!("millrace: the stack was stopped again, since it did not become ready");
+    }
 }
 
 /// Whether this program's stack runs already, on the ports asked for. One that runs otherwise is stopped.
