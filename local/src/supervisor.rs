@@ -1,6 +1,6 @@
 //! Keeps a group of processes running: started in order, probed until ready, restarted with backoff, stopped in reverse.
 //!
-//! * [`Group`]: the processes, each driven by a task of its own ([`unit`]); must live on one thread, see below
+//! * [`Group`]: the processes, each driven by a task of its own ([`mod@unit`]); must live on one thread, see below
 //! * [`board`]: what is known about each, published to whoever waits for it
 //! * [`child`]: starting a process that cannot outlive its supervisor; [`probe`]: asking whether it is ready
 //! * [`keeper`]: a group on a thread of its own, for callers that are not asynchronous
