@@ -17,7 +17,7 @@ short() { case $1 in "$root"/*) echo "${1#"$root"/}" ;; *) echo "$1" ;; esac; }
 
 megabytes_in() { du -smc "$@" 2> /dev/null | awk 'END { print $1 + 0 }'; }
 
-# run_shown WHAT LOG MEASURE COMMAND...: runs a long command with its output in LOG and says every few seconds how far it
+# run_shown WHAT LOG MEASURE COMMAND...: runs a long command with its output in LOG and says every ten seconds how far it
 # is, by calling MEASURE. On failure the end of the log is shown and the command's status returned.
 run_shown() {
     local what=$1 log=$2 measure=$3 started=$SECONDS status=0 shown=$SECONDS
@@ -29,7 +29,7 @@ run_shown() {
     trap "kill $pid 2> /dev/null" INT TERM
     while kill -0 "$pid" 2> /dev/null; do
         sleep 0.2
-        if ((SECONDS - shown >= 5)); then
+        if ((SECONDS - shown >= 10)); then
             shown=$SECONDS
             say "$what: $("$measure"), $((SECONDS - started)) s"
         fi

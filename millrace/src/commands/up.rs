@@ -41,25 +41,24 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     let home = Home::find()?;
     Parts::find()?;
     let ports = Ports::new(args.port_base)?;
-    let supervisor = if running_as_wanted(&home, args, &ports)? {
+    let mut supervisor = if running_as_wanted(&home, args, &ports)? {
         println!("the stack is running already");
         None
     } else {
         Some(launch(&home, args)?)
     };
-    let started_here = supervisor.is_some();
     let deadline = Instant::now() + Duration::from_secs(args.timeout);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let ready = tokio::select! {
-            ready = wait_ready(&home, supervisor, deadline) => ready,
+            ready = wait_ready(&home, supervisor.as_mut(), deadline) => ready,
             _ = tokio::signal::ctrl_c() => {
                 eprintln!("millrace: interrupted");
-                undo(&home, started_here);
+                undo(&home, supervisor.as_mut());
                 return Ok(ExitCode::from(exit::INTERRUPTED));
             }
         };
-        let state = ready.inspect_err(|_| undo(&home, started_here))?;
+        let state = ready.inspect_err(|_| undo(&home, supervisor.as_mut()))?;
         tokio::select! {
             shown = first_look::show(&home, &state.ports) => shown.map(|()| ExitCode::SUCCESS),
             _ = tokio::signal::ctrl_c() => {
@@ -71,10 +70,17 @@ pub fn run(args: &Args) -> Result<ExitCode> {
 }
 
 /// Half a stack helps nobody: one that was started here and is not ready is stopped again, and its logs stay.
-fn undo(home: &Home, started_here: bool) {
-    if started_here && stack::stop(home).is_ok() {
-        eprintln!("millrace: the stack was stopped again, since it did not become ready");
+fn undo(home: &Home, supervisor: Option<&mut Child>) {
+    let Some(supervisor) = supervisor else { return };
+    if matches!(supervisor.try_wait(), Ok(Some(_))) {
+        return;
     }
+    // One that has not written down yet that it runs is killed, and all it started with it.
+    if stack::stop(home).is_err() {
+        let _ = supervisor.kill();
+    }
+    let _ = supervisor.wait();
+    eprintln!("millrace: the stack was stopped again, since it did not become ready");
 }
 
 /// Whether this program's stack runs already, on the ports asked for. One that runs otherwise is stopped.
@@ -101,7 +107,7 @@ fn launch(home: &Home, args: &Args) -> Result<Child> {
 }
 
 /// Shows each process once it is ready, and returns when all are.
-async fn wait_ready(home: &Home, mut supervisor: Option<Child>, deadline: Instant) -> Result<State> {
+async fn wait_ready(home: &Home, mut supervisor: Option<&mut Child>, deadline: Instant) -> Result<State> {
     let mut shown = BTreeSet::new();
     loop {
         if let Some(status) = supervisor.as_mut().and_then(|child| child.try_wait().transpose()) {
