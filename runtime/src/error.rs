@@ -8,6 +8,11 @@ pub enum RuntimeError {
     /// Passes by itself: start over, from what is committed.
     #[error("{0}")]
     Transient(String),
+    /// The broker takes what this process says for that of one which was replaced. Once, it passes like [`Self::Transient`]: a broker
+    /// that was away forgets its members, and then takes what they still had to say for another's. Twice, another process runs in
+    /// the same slot.
+    #[error("{0}")]
+    Fenced(String),
     /// Needs an operator: the process ends.
     #[error("{0}")]
     Fatal(String),
@@ -18,6 +23,7 @@ impl RuntimeError {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Transient(_) => "transient",
+            Self::Fenced(_) => "fenced",
             Self::Fatal(_) => "fatal",
         }
     }

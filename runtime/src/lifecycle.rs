@@ -16,6 +16,8 @@ pub use tokio_util::sync::CancellationToken as Shutdown;
 const PAUSE_MIN: Duration = Duration::from_millis(200);
 /// Longest pause before a worker starts over.
 const PAUSE_MAX: Duration = Duration::from_secs(10);
+/// Whoever is fenced twice within this time has a rival.
+const RIVAL_WITHIN: Duration = Duration::from_secs(60);
 
 /// A token that is cancelled by SIGTERM or SIGINT. A second signal ends the process at once, with status 130.
 pub fn shutdown_on_signals() -> std::io::Result<Shutdown> {
@@ -44,10 +46,10 @@ where
     F: FnMut() -> R,
     R: Future<Output = Result<(), RuntimeError>>,
 {
-    let mut pause = PAUSE_MIN;
+    let (mut pause, mut last_fenced) = (PAUSE_MIN, None);
     loop {
         let began = Instant::now();
-        match start().await {
+        match start().await.map_err(|error| judged(error, &mut last_fenced)) {
             Err(RuntimeError::Transient(reason)) if !shutdown.is_cancelled() => {
                 if began.elapsed() > PAUSE_MAX {
                     pause = PAUSE_MIN;
@@ -72,6 +74,17 @@ where
             }
             ended => return ended,
         }
+    }
+}
+
+/// Being fenced for the first time in a while passes; once more, somebody else is there.
+fn judged(error: RuntimeError, last_fenced: &mut Option<Instant>) -> RuntimeError {
+    let RuntimeError::Fenced(reason) = error else { return error };
+    match last_fenced.replace(Instant::now()) {
+        Some(last) if last.elapsed() < RIVAL_WITHIN => {
+            RuntimeError::Fatal(format!("another process runs in this slot and has taken over: {reason}"))
+        }
+        _ => RuntimeError::Transient(format!("the broker takes this process for one that was replaced: {reason}")),
     }
 }
 
@@ -135,4 +148,20 @@ impl Heartbeat {
 pub(crate) fn report_oldest(worker: &'static str, oldest: Option<i64>) {
     let age_ms = oldest.map_or(0, |oldest| (SystemClock.now_ms() - oldest).max(0));
     names::gauge(names::WORKER_OLDEST_UNFINISHED_SECONDS, &[("worker", worker.into())], age_ms as f64 / 1_000.0);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn being_fenced_once_passes_and_twice_in_a_short_while_ends_the_process() {
+        let fenced = || RuntimeError::Fenced("fenced".into());
+        let mut last = None;
+        assert_eq!(judged(fenced(), &mut last).kind(), "transient");
+        assert_eq!(judged(RuntimeError::Transient("else".into()), &mut last).kind(), "transient");
+        assert_eq!(judged(fenced(), &mut last).kind(), "fatal");
+        let mut long_ago = Instant::now().checked_sub(RIVAL_WITHIN);
+        assert_eq!(judged(fenced(), &mut long_ago).kind(), "transient");
+    }
 }

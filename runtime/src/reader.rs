@@ -43,6 +43,10 @@ impl Reader {
         let name = topic_name(config, topic);
         let consumer: BaseConsumer =
             kafka::reader(config, "reader").create().map_err(|error| RuntimeError::kafka("making a reader", &error))?;
+        // A consumer that does not know the partitions' leader yet looks for it again only after half a second.
+        consumer
+            .fetch_metadata(Some(&name), kafka::request_timeout(config))
+            .map_err(|error| RuntimeError::kafka(&format!("reading {name}"), &error))?;
         let mut list = TopicPartitionList::new();
         for partition in partitions {
             let offset = match from {

@@ -1,6 +1,7 @@
 //! A deployment of its own for one test: topics under a prefix, a database, and services inside the test's process.
 
 use millrace_ingest::{Gateway, GatewayConfig};
+use millrace_local::Sandbox;
 use millrace_processors::{Receipts, Scoring, ScoringConfig};
 use millrace_projections::clickhouse::{ClickHouse, ClickHouseConfig, ClickHouseSink};
 use millrace_runtime::{
@@ -42,19 +43,22 @@ fn service(name: &str) -> String {
 impl Deployment {
     /// Makes topics, schemas and tables under a name of their own.
     pub async fn new(name: &str) -> Self {
+        let [kafka, registry, clickhouse] =
+            ["MILLRACE_TEST_KAFKA", "MILLRACE_TEST_REGISTRY", "MILLRACE_TEST_CLICKHOUSE"].map(service);
+        Self::at(name, kafka, registry, clickhouse).await
+    }
+
+    /// The same in a sandbox of the test's own, whose parts it may kill.
+    pub async fn within(sandbox: &Sandbox, name: &str) -> Self {
+        Self::at(name, sandbox.kafka(), sandbox.registry(), sandbox.clickhouse()).await
+    }
+
+    async fn at(name: &str, brokers: String, registry: String, clickhouse: String) -> Self {
         let unique = format!("{name}_{}", &uuid::Uuid::new_v4().simple().to_string()[..8]);
-        let kafka = KafkaConfig {
-            brokers: service("MILLRACE_TEST_KAFKA"),
-            topic_prefix: format!("{unique}."),
-            partitions: 3,
-            ..KafkaConfig::default()
-        };
-        let registry = RegistryConfig { url: service("MILLRACE_TEST_REGISTRY"), ..RegistryConfig::default() };
-        let clickhouse = ClickHouseConfig {
-            url: service("MILLRACE_TEST_CLICKHOUSE"),
-            database: unique,
-            ..ClickHouseConfig::default()
-        };
+        let kafka =
+            KafkaConfig { brokers, topic_prefix: format!("{unique}."), partitions: 3, ..KafkaConfig::default() };
+        let registry = RegistryConfig { url: registry, ..RegistryConfig::default() };
+        let clickhouse = ClickHouseConfig { url: clickhouse, database: unique, ..ClickHouseConfig::default() };
         let log = Log::new(&kafka, &registry).expect("configuration");
         log.create_topics().await.expect("topics");
         log.register_schemas().await.expect("schemas");

@@ -2,9 +2,24 @@
 //!
 //! `make test` starts one broker, one registry and one ClickHouse endpoint for the whole run (`millrace sandbox -- cargo test`) and
 //! says where they are in the environment. Each test has its own topic prefix and database, so tests run side by side.
+//!
+//! - [`deployment`]: topics, schemas and tables of one test, and services inside the test's process.
+//! - [`services`]: services as processes, to be killed and started again.
+//! - [`outcomes`]: what became of each record of a journal.
+//! - [`oracle`], [`python`]: the programs in `oracle/` and `clients/`.
+//! - [`made_up`]: transactions from a seed; [`load`] sends them until they are acknowledged, and keeps a ledger.
+//! - [`rollups`]: rollups against the tables they are made of.
+//! - [`wait`]: waiting for conditions, with a deadline.
 
 pub mod deployment;
+pub mod load;
+pub mod made_up;
+pub mod oracle;
+pub mod outcomes;
 pub mod python;
+pub mod rollups;
+pub mod services;
 pub mod wait;
 
 pub use deployment::Deployment;
+pub use services::{Service, Services};

@@ -90,6 +90,10 @@ offsets.topic.num.partitions=8
 transaction.state.log.num.partitions=8
 share.coordinator.state.topic.num.partitions=1
 group.initial.rebalance.delay.ms=0
+
+# After a kill the broker waits until its controller has forgotten the one that was killed: by default 9 seconds.
+broker.session.timeout.ms=3000
+broker.heartbeat.interval.ms=500
 num.network.threads=2
 num.io.threads=4
 background.threads=4

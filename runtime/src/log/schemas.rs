@@ -45,9 +45,6 @@ impl Log {
         }
         for topic in Topic::ALL {
             let subject = format!("{}-value", self.topic_name(*topic));
-            if !records.iter().any(|record| record.subject == subject) {
-                self.registry.set_compatibility(&subject, "BACKWARD_TRANSITIVE").await.map_err(from_registry)?;
-            }
             for schema in topic.versions() {
                 let id = self.register(&subject, schema).await?;
                 let record = SchemaRecord { id, subject: subject.clone(), schema: (*schema).to_owned() };
@@ -56,6 +53,8 @@ impl Log {
                     records.push(record);
                 }
             }
+            // Said again each time: a registry that lost its data lost this too.
+            self.registry.set_compatibility(&subject, "BACKWARD_TRANSITIVE").await.map_err(from_registry)?;
         }
         Ok(records)
     }

@@ -278,9 +278,7 @@ where
 pub(crate) fn poll_error(error: &KafkaError) -> RuntimeError {
     use rdkafka::error::RDKafkaErrorCode as Code;
     match error.rdkafka_error_code() {
-        Some(Code::FencedInstanceId | Code::Fatal) => {
-            RuntimeError::Fatal(format!("another process runs in this slot and has taken over: {error}"))
-        }
+        Some(Code::FencedInstanceId | Code::Fatal) => RuntimeError::Fenced(error.to_string()),
         Some(Code::AutoOffsetReset | Code::OffsetOutOfRange) => RuntimeError::Fatal(format!(
             "the committed offset is not in the log any more: {error}; records were deleted or the topic was made anew"
         )),
