@@ -34,8 +34,8 @@ parts: ## fetch the broker, the registry and the ClickHouse engine into the cach
 test: ## everything CI checks, on real services of its own
 	@deploy/local/test
 
-test-full: ## the same and the runs over whole data files
-	@deploy/local/test full
+test-full: ## the same and the runs over whole data files, which are in DATA=folder
+	@deploy/local/test full "$(DATA)"
 
 .PHONY: built
 built:
