@@ -1,8 +1,14 @@
 //! librdkafka's configuration for each kind of client, in one place.
 
-use crate::config::KafkaConfig;
+use crate::{
+    config::KafkaConfig,
+    sabotage::{self, Sabotage},
+};
 use rdkafka::ClientConfig;
 use std::time::Duration;
+
+/// How long a transaction may stay open before the broker aborts it.
+pub(crate) const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Kafka's default partitioner, as its Java clients have it: `murmur2(key) & 0x7fffffff % partitions`.
 pub(crate) fn partition_of(key: &[u8], partitions: i32) -> i32 {
@@ -85,13 +91,14 @@ pub(crate) fn event_producer(config: &KafkaConfig, client_id: &str) -> ClientCon
 /// Writes a slot's outputs and offsets in transactions; a second one of the same slot fences the first.
 pub(crate) fn transactional_producer(
     config: &KafkaConfig,
-    transactional_id: &str,
+    name: &str,
+    slot: u32,
     largest_record: usize,
 ) -> ClientConfig {
-    let mut producer = producer(config, transactional_id);
+    let mut producer = producer(config, &format!("{name}-{slot}"));
     producer
-        .set("transactional.id", format!("{}millrace-{transactional_id}", config.topic_prefix))
-        .set("transaction.timeout.ms", "15000")
+        .set("transactional.id", slot_id(config, name, slot))
+        .set("transaction.timeout.ms", TRANSACTION_TIMEOUT.as_millis().to_string())
         .set("message.timeout.ms", "14000")
         .set("linger.ms", "5")
         .set("message.max.bytes", largest_record.to_string());
@@ -103,12 +110,18 @@ pub(crate) fn group_consumer(config: &KafkaConfig, group: &str, slot: u32) -> Cl
     let mut consumer = reader(config, group);
     consumer
         .set("group.id", group_id(config, group))
-        .set("group.instance.id", format!("{}millrace-{group}-{slot}", config.topic_prefix))
+        .set("group.instance.id", slot_id(config, group, slot))
         .set("partition.assignment.strategy", "range")
         .set("session.timeout.ms", "10000")
         .set("heartbeat.interval.ms", "1000")
         .set("enable.partition.eof", "false");
     consumer
+}
+
+/// Name of a slot, by which the broker knows that a process replaces the one before.
+fn slot_id(config: &KafkaConfig, name: &str, slot: u32) -> String {
+    let id = format!("{}millrace-{name}-{slot}", config.topic_prefix);
+    if sabotage::is_on(Sabotage::Fencing) { format!("{id}-{}", uuid::Uuid::new_v4()) } else { id }
 }
 
 /// Name of a group with the deployment's prefix.

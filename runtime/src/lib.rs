@@ -5,6 +5,7 @@
 //! - [`producer`]: append an event and know that it is stored; what the gateway stands on.
 //! - [`log`]: the deployment's topics: making and checking them, its schemas, its epoch, offsets and lag.
 //! - [`reader`]: reading a stretch of a topic, for memory to be rebuilt and people to watch.
+//! - [`SourcePosition`]: what a derived record is derived from, by which a second copy of it is told.
 //! - [`config`], [`clock`], [`telemetry`], [`lifecycle`]: what every service has in common.
 
 pub mod clock;
@@ -19,8 +20,11 @@ pub mod producer;
 pub mod reader;
 pub mod record;
 pub mod registry;
+pub mod sabotage;
 pub mod sink;
+mod sources;
 pub mod telemetry;
 
 pub use error::RuntimeError;
 pub use record::{Headers, Record, headers};
+pub use sources::SourcePosition;

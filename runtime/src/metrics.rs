@@ -14,6 +14,8 @@ pub const WORKER_OLDEST_UNFINISHED_SECONDS: &str = "millrace_worker_oldest_unfin
 pub const WORKER_RESTARTS_TOTAL: &str = "millrace_worker_restarts_total";
 /// Records a sink wrote, by `sink` and `topic`.
 pub const SINK_RECORDS_TOTAL: &str = "millrace_sink_records_total";
+/// Records a sink left out since their sources were seen before, as a torn transaction leaves them, by `sink` and `topic`.
+pub const SINK_SECOND_COPIES_TOTAL: &str = "millrace_sink_second_copies_total";
 /// Seconds a sink's write of one batch took, by `sink` and `outcome` (ok, transient, poison, fatal).
 pub const SINK_WRITE_SECONDS: &str = "millrace_sink_write_seconds";
 /// Offsets a group has not committed yet, by `group` and `topic`.

@@ -103,7 +103,26 @@ impl EventProducer {
     ///
     /// The event is in the client's queue, in the order of calls, when this function has been polled once.
     pub async fn append<E: Event>(&self, event: &E, headers: Headers) -> Result<Appended, AppendError> {
-        let result = self.send(event, &headers).await;
+        self.counted(None, event, &headers).await
+    }
+
+    /// Appends an event to a partition: that of the record it is derived from.
+    pub(crate) async fn append_to<E: Event>(
+        &self,
+        partition: i32,
+        event: &E,
+        headers: Headers,
+    ) -> Result<Appended, AppendError> {
+        self.counted(Some(partition), event, &headers).await
+    }
+
+    async fn counted<E: Event>(
+        &self,
+        partition: Option<i32>,
+        event: &E,
+        headers: &Headers,
+    ) -> Result<Appended, AppendError> {
+        let result = self.send(partition, event, headers).await;
         let outcome = result.as_ref().map_or_else(AppendError::outcome, |_| "ok");
         names::count(
             names::PRODUCER_EVENTS_TOTAL,
@@ -113,7 +132,12 @@ impl EventProducer {
         result
     }
 
-    async fn send<E: Event>(&self, event: &E, headers: &Headers) -> Result<Appended, AppendError> {
+    async fn send<E: Event>(
+        &self,
+        partition: Option<i32>,
+        event: &E,
+        headers: &Headers,
+    ) -> Result<Appended, AppendError> {
         let value = self.inner.schemas.codec().encode(event)?;
         let key = event.key();
         let max = self.inner.config.max_message_bytes;
@@ -121,8 +145,9 @@ impl EventProducer {
         if bytes > max {
             return Err(AppendError::TooLarge { bytes, max });
         }
-        let record =
+        let mut record =
             FutureRecord::to(&self.inner.names[&E::TOPIC]).key(&key).payload(&value).headers(headers.to_kafka());
+        record.partition = partition;
         let delivery = self.client().send_result(record).map_err(|(error, _)| failed(&error, bytes, max))?;
         match delivery.await {
             Ok(Ok(stored)) => Ok(Appended {

@@ -96,6 +96,41 @@ impl Reader {
     }
 }
 
+/// Where partitions end.
+pub(crate) struct Ends {
+    config: KafkaConfig,
+    readable: BaseConsumer,
+    all: BaseConsumer,
+}
+
+impl Ends {
+    pub(crate) fn new(config: &KafkaConfig) -> Result<Self, RuntimeError> {
+        let client = |isolation: &str| {
+            let mut client = kafka::reader(config, "ends");
+            client.set("isolation.level", isolation);
+            client.create().map_err(|error| RuntimeError::kafka("making a reader", &error))
+        };
+        Ok(Self { config: config.clone(), readable: client("read_committed")?, all: client("read_uncommitted")? })
+    }
+
+    /// Offset behind the last record that readers get now; open transactions end before it.
+    pub(crate) fn of_readable(&self, topic: Topic, partition: i32) -> Result<i64, RuntimeError> {
+        self.ask(&self.readable, topic, partition)
+    }
+
+    /// Offset behind the last record there is, of open transactions too.
+    pub(crate) fn of_all(&self, topic: Topic, partition: i32) -> Result<i64, RuntimeError> {
+        self.ask(&self.all, topic, partition)
+    }
+
+    fn ask(&self, client: &BaseConsumer, topic: Topic, partition: i32) -> Result<i64, RuntimeError> {
+        let name = topic_name(&self.config, topic);
+        let asked = client.fetch_watermarks(&name, partition, kafka::request_timeout(&self.config));
+        let (_, end) = asked.map_err(|error| RuntimeError::kafka(&format!("asking for the end of {name}"), &error))?;
+        Ok(end)
+    }
+}
+
 /// A topic's name in this deployment.
 pub fn topic_name(config: &KafkaConfig, topic: Topic) -> String {
     format!("{}{}", config.topic_prefix, topic.name())

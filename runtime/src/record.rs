@@ -1,5 +1,6 @@
 //! A record as it stands in the log.
 
+use crate::sources::SourcePosition;
 use bytes::Bytes;
 use millrace_schemas::{Topic, event::Source};
 use rdkafka::message::{BorrowedMessage, Header, Headers as _, Message as _, OwnedHeaders};
@@ -14,6 +15,11 @@ pub mod headers {
     pub const CLIENT: &str = "client";
     /// Format it came in: json, ndjson or xml.
     pub const FORMAT: &str = "format";
+    /// Which record this one is derived from: `<topic>/<partition>/<offset>/<index>`, the topic without the deployment's prefix. See
+    /// [`SourcePosition`](crate::SourcePosition).
+    pub const SOURCE: &str = "source";
+    /// Present on a derived record that a repair wrote later than its turn: readers take it although its source lies below.
+    pub const REPAIR: &str = "repair";
 }
 
 /// Headers in their order; a name may stand twice.
@@ -110,6 +116,11 @@ impl Record {
             index: 0,
             timestamp: self.timestamp,
         }
+    }
+
+    /// Headers of what is derived from this record: where it came from, and this record as the source.
+    pub(crate) fn derived_headers(&self) -> Headers {
+        self.headers.provenance().with(headers::SOURCE, SourcePosition::at(self).to_string())
     }
 
     /// Bytes it takes in memory, about.

@@ -3,6 +3,7 @@
 use super::ClickHouseError;
 use bytes::Bytes;
 use clickhouse::Client;
+use millrace_runtime::sabotage::{self, Sabotage};
 use std::time::Duration;
 
 /// Bytes sent and compressed at a time.
@@ -55,13 +56,17 @@ pub(super) async fn send(
     let sql = format!("INSERT INTO {table} ({}) FORMAT RowBinary", rows.columns.join(", "));
     let mut insert = client
         .insert_formatted_with(sql)
-        .with_setting("insert_deduplication_token", token)
         // The server gives up before the client does, so that an insert repeated meets no insert under way.
         .with_setting("max_execution_time", timeout.as_secs().max(1).to_string())
         .with_timeouts(Some(timeout), Some(timeout + GRACE));
     for (name, value) in SETTINGS {
         insert = insert.with_setting(*name, *value);
     }
+    insert = if sabotage::is_on(Sabotage::Token) {
+        insert.with_setting("insert_deduplicate", "0").with_setting("deduplicate_insert", "disable")
+    } else {
+        insert.with_setting("insert_deduplication_token", token)
+    };
     let mut rest = rows.bytes.clone();
     while !rest.is_empty() {
         insert.send(rest.split_to(CHUNK.min(rest.len()))).await?;

@@ -1,10 +1,15 @@
 //! Writing what was decided: outputs and offsets in one Kafka transaction, on a thread of its own, so that deciding never waits.
 
 use super::decide::Output;
-use crate::{RuntimeError, config::KafkaConfig, kafka, metrics as names, reader};
+use crate::{
+    RuntimeError,
+    config::KafkaConfig,
+    kafka, metrics as names, reader,
+    sabotage::{self, Sabotage},
+};
 use millrace_schemas::Topic;
 use rdkafka::{
-    ClientContext, Message as _, Offset, TopicPartitionList,
+    ClientConfig, ClientContext, Message as _, Offset, TopicPartitionList,
     consumer::ConsumerGroupMetadata,
     error::{KafkaError, RDKafkaErrorCode},
     message::DeliveryResult,
@@ -80,16 +85,17 @@ impl Committer {
         group: GroupMetadata,
     ) -> Result<Self, RuntimeError> {
         let shared = Arc::<Shared>::default();
-        let transactional_id = format!("{name}-{slot}");
         let largest = 4 * config.max_message_bytes;
-        let producer: BaseProducer<Failures> = kafka::transactional_producer(config, &transactional_id, largest)
-            .create_with_context(Failures::default())
-            .map_err(|error| RuntimeError::Fatal(format!("kafka configuration: {error}")))?;
+        let producer = kafka::transactional_producer(config, name, slot, largest);
+        let outside = sabotage::is_on(Sabotage::Transaction).then(|| producer.clone());
+        let producer = create(&producer)?;
+        let outside = outside.map(|mut plain| create(plain.remove("transactional.id"))).transpose()?;
         producer.init_transactions(CALL_TIMEOUT).map_err(|error| transaction_error("init_transactions", &error))?;
         let (queue, work) = sync_channel(QUEUE_RECORDS);
         let names = Topic::ALL.iter().map(|topic| (*topic, reader::topic_name(config, *topic))).collect();
         let writer = Writer {
             producer,
+            outside,
             names,
             input: reader::topic_name(config, input),
             group,
@@ -193,8 +199,16 @@ impl ProducerContext for Failures {
     }
 }
 
+fn create(config: &ClientConfig) -> Result<BaseProducer<Failures>, RuntimeError> {
+    config
+        .create_with_context(Failures::default())
+        .map_err(|error| RuntimeError::Fatal(format!("kafka configuration: {error}")))
+}
+
 struct Writer {
     producer: BaseProducer<Failures>,
+    /// Writes outputs outside of transactions, under sabotage.
+    outside: Option<BaseProducer<Failures>>,
     names: BTreeMap<Topic, String>,
     input: String,
     group: GroupMetadata,
@@ -276,6 +290,11 @@ impl Writer {
         retried("commit_transaction", || self.producer.commit_transaction(CALL_TIMEOUT))
     }
 
+    /// What outputs are written with.
+    fn outputs(&self) -> &BaseProducer<Failures> {
+        self.outside.as_ref().unwrap_or(&self.producer)
+    }
+
     fn send(&self, output: &Output) -> Result<(), RuntimeError> {
         let until = Instant::now() + CALL_TIMEOUT;
         let mut record = BaseRecord::<[u8], [u8]>::to(&self.names[&output.topic])
@@ -284,12 +303,12 @@ impl Writer {
             .payload(&output.value)
             .headers(output.headers.to_kafka());
         loop {
-            match self.producer.send(record) {
+            match self.outputs().send(record) {
                 Ok(()) => return Ok(()),
                 Err((error, back))
                     if error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull) && Instant::now() < until =>
                 {
-                    self.producer.poll(Duration::from_millis(5));
+                    self.outputs().poll(Duration::from_millis(5));
                     record = back;
                 }
                 Err((error, _)) => return Err(RuntimeError::kafka(&format!("writing to {}", output.topic), &error)),
@@ -300,13 +319,13 @@ impl Writer {
     /// Waits for all deliveries. `commit_transaction` would too, in steps of 100 ms.
     fn drain(&self) -> Result<(), RuntimeError> {
         let until = Instant::now() + CALL_TIMEOUT;
-        while self.producer.in_flight_count() > 0 {
-            self.producer.poll(Duration::from_millis(1));
+        while self.outputs().in_flight_count() > 0 {
+            self.outputs().poll(Duration::from_millis(1));
             if Instant::now() > until {
                 return Err(RuntimeError::Transient("the broker does not acknowledge outputs".into()));
             }
         }
-        let failed = self.producer.context().0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let failed = self.outputs().context().0.lock().unwrap_or_else(PoisonError::into_inner).take();
         failed.map_or(Ok(()), |reason| Err(RuntimeError::Transient(reason)))
     }
 }

@@ -180,17 +180,28 @@ where
         dead_letter(&self.epoch, record, errors, LETTER_PAYLOAD_MAX)
     }
 
-    /// Takes back a committed output.
-    pub(super) fn restore(&self, partition: &mut Partition<P>, output: &P::Out) -> Result<(), RuntimeError> {
+    /// Takes back a committed output; `is_repair` when it was written later than its turn.
+    pub(super) fn restore(
+        &self,
+        partition: &mut Partition<P>,
+        output: &P::Out,
+        is_repair: bool,
+    ) -> Result<(), RuntimeError> {
         let (source, journal) = (output.source(), output.journal());
+        let identity = journal.identity_hash();
         // A torn transaction can leave an output twice; the later one is no fact.
-        if source.offset <= partition.done_through {
+        let is_taken = if is_repair {
+            partition.dedup.is_first(identity, source.offset)
+        } else {
+            source.offset <= partition.done_through
+        };
+        if is_taken {
             return Ok(());
         }
         let content = journal.content_hash().map_err(defect)?;
-        partition.dedup.remember(journal.identity_hash(), content, source.offset, source.timestamp);
+        partition.dedup.remember(identity, content, source.offset, source.timestamp);
         partition.memory.restore(output);
-        partition.done_through = source.offset;
+        partition.done_through = partition.done_through.max(source.offset);
         Ok(())
     }
 }
@@ -256,7 +267,7 @@ pub(super) fn output<Out: Derived>(
 ) -> Result<Option<Output>, RuntimeError> {
     fn one<E: Event>(codec: &Codec, record: &Record, key: Vec<u8>, event: &E) -> Result<Option<Output>, RuntimeError> {
         let value = codec.encode(event).map_err(defect)?;
-        let headers = record.headers.provenance();
+        let headers = record.derived_headers();
         Ok(Some(Output { topic: E::TOPIC, partition: record.partition, key, value, headers }))
     }
     match outcome {

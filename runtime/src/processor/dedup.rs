@@ -44,11 +44,18 @@ impl Dedup {
         }
     }
 
+    /// Whether the record at this offset is remembered as the first of an id.
+    pub(super) fn is_first(&self, identity: u128, offset: i64) -> bool {
+        self.first.get(&identity).is_some_and(|first| first.offset == offset)
+    }
+
     /// Remembers the first record of an id.
     pub(super) fn remember(&mut self, identity: u128, content: u64, offset: i64, time: i64) {
         self.forget(time);
         if self.first.insert(identity, First { content, offset }).is_none() {
-            self.by_time.push_back((time, identity));
+            // At the end, but for repairs and a broker's clock that was set back.
+            let place = self.by_time.iter().rev().take_while(|(later, _)| *later > time).count();
+            self.by_time.insert(self.by_time.len() - place, (time, identity));
         }
     }
 
@@ -76,5 +83,14 @@ mod tests {
         assert_eq!(dedup.look(1, 11, 99), Seen::Other(5));
         assert_eq!(dedup.look(1, 10, 100), Seen::Never, "after the horizon the id is new");
         assert_eq!((dedup.first.len(), dedup.by_time.len()), (0, 0));
+    }
+
+    #[test]
+    fn an_id_remembered_out_of_turn_is_forgotten_in_turn() {
+        let mut dedup = Dedup::new(100);
+        dedup.remember(1, 10, 5, 60);
+        dedup.remember(2, 20, 3, 10);
+        assert_eq!(dedup.look(2, 20, 109), Seen::Same(3));
+        assert_eq!((dedup.look(2, 20, 110), dedup.look(1, 10, 110)), (Seen::Never, Seen::Same(5)));
     }
 }

@@ -4,7 +4,7 @@ use super::{
     Processor,
     committer::{Committer, Decided, GroupMetadata},
     decide::{Decider, Partition, output},
-    restore::{Restore, Step},
+    restore::Restorer,
 };
 use crate::{
     Record, RuntimeError,
@@ -31,8 +31,6 @@ use std::{
 };
 use tokio::runtime::Handle;
 
-/// How long a restore may read before the other partitions get their turn.
-const RESTORE_SLICE: Duration = Duration::from_millis(100);
 /// How long a poll may wait.
 const POLL: Duration = Duration::from_millis(50);
 
@@ -116,20 +114,16 @@ where
     }
 }
 
-/// Where a partition is.
-enum Phase<P: Processor> {
-    Restoring(Box<Restore<P>>),
-    Running(Partition<P>),
-}
-
 struct Worker<P: Processor> {
-    decider: Decider<P>,
+    decider: Arc<Decider<P>>,
+    restorer: Restorer<P>,
     kafka: KafkaConfig,
     config: ProcessorConfig,
     input: Topic,
     consumer: Arc<BaseConsumer<Assignment>>,
     committer: Arc<Committer>,
-    partitions: BTreeMap<i32, Phase<P>>,
+    /// The running ones.
+    partitions: BTreeMap<i32, Partition<P>>,
     beat: crate::lifecycle::Heartbeat,
 }
 
@@ -155,8 +149,10 @@ where
         consumer
             .subscribe(&[&topic_name(&kafka, input)])
             .map_err(|error| RuntimeError::kafka("subscribing", &error))?;
+        let decider = Arc::new(decider);
+        let restorer = Restorer::start(&decider, &kafka)?;
         tracing::info!(processor = P::NAME, slot = config.slot, topic = %input, "processor started");
-        Ok(Self { decider, kafka, config, input, consumer, committer, partitions: BTreeMap::new(), beat })
+        Ok(Self { decider, restorer, kafka, config, input, consumer, committer, partitions: BTreeMap::new(), beat })
     }
 
     fn run(mut self, shutdown: &Shutdown) -> Result<(), RuntimeError> {
@@ -164,7 +160,7 @@ where
         while !shutdown.is_cancelled() {
             self.committer.check()?;
             self.follow_assignment()?;
-            self.restore()?;
+            self.take_restored()?;
             self.poll()?;
             if last_look.elapsed() > Duration::from_secs(1) {
                 last_look = Instant::now();
@@ -179,56 +175,38 @@ where
     fn follow_assignment(&mut self) -> Result<(), RuntimeError> {
         for change in self.consumer.context().take() {
             match change {
-                Change::Assigned(partitions) => {
-                    for partition in partitions {
-                        let restore = Restore::begin(&self.decider, &self.kafka, partition)?;
-                        self.partitions.insert(partition, Phase::Restoring(Box::new(restore)));
-                    }
+                Change::Assigned(partitions) => self.restorer.begin(&partitions)?,
+                Change::Revoked => {
+                    self.restorer.abandon();
+                    self.partitions.clear();
                 }
-                Change::Revoked => self.partitions.clear(),
                 Change::Failed(error) => return Err(error),
             }
         }
         Ok(())
     }
 
-    /// Gives each partition whose memory is being rebuilt a slice of time; what is finished is polled from now on.
-    fn restore(&mut self) -> Result<(), RuntimeError> {
-        let restoring: Vec<i32> = self
-            .partitions
-            .iter()
-            .filter(|(_, phase)| matches!(phase, Phase::Restoring(_)))
-            .map(|(number, _)| *number)
-            .collect();
-        for number in restoring {
-            let Some(Phase::Restoring(restore)) = self.partitions.remove(&number) else { continue };
-            let phase = match restore.step(&self.decider, RESTORE_SLICE)? {
-                Step::More(restore) => Phase::Restoring(restore),
-                Step::Finished { partition, outputs, took } => {
-                    tracing::info!(
-                        processor = P::NAME,
-                        partition = number,
-                        outputs,
-                        took_ms = took.as_millis() as u64,
-                        "memory rebuilt"
-                    );
-                    self.consumer
-                        .resume(&self.list(number))
-                        .map_err(|error| RuntimeError::kafka("resuming", &error))?;
-                    Phase::Running(partition)
-                }
-            };
-            self.partitions.insert(number, phase);
-            self.beat.beat();
+    /// Begins to poll the partitions whose memory is rebuilt.
+    fn take_restored(&mut self) -> Result<(), RuntimeError> {
+        while let Some(restored) = self.restorer.finished()? {
+            tracing::info!(
+                processor = P::NAME,
+                partition = restored.number,
+                outputs = restored.outputs,
+                took_ms = restored.took.as_millis() as u64,
+                "memory rebuilt"
+            );
+            self.consumer
+                .resume(&self.list(restored.number))
+                .map_err(|error| RuntimeError::kafka("resuming", &error))?;
+            self.partitions.insert(restored.number, restored.partition);
         }
         Ok(())
     }
 
     fn poll(&mut self) -> Result<(), RuntimeError> {
-        let restoring = self.partitions.values().any(|phase| matches!(phase, Phase::Restoring(_)));
-        let wait = if restoring { Duration::ZERO } else { POLL };
         let consumer = Arc::clone(&self.consumer);
-        match consumer.poll(wait) {
+        match consumer.poll(POLL) {
             None => Ok(()),
             Some(Ok(message)) => self.decide(&Record::copy(self.input, &message)),
             Some(Err(error)) if passes(&error) => {
@@ -240,7 +218,7 @@ where
     }
 
     fn decide(&mut self, record: &Record) -> Result<(), RuntimeError> {
-        let Some(Phase::Running(partition)) = self.partitions.get_mut(&record.partition) else {
+        let Some(partition) = self.partitions.get_mut(&record.partition) else {
             return Err(RuntimeError::Transient(format!(
                 "a record of partition {}, which is not assigned",
                 record.partition

@@ -1,6 +1,7 @@
 //! What a sink writes into its group's offset metadata: what the store has, and which batch is on its way.
 
 use super::Batch;
+use crate::sources::LastSources;
 use std::fmt;
 
 /// The metadata beside a committed offset.
@@ -10,6 +11,8 @@ pub(super) struct Marker {
     pub(super) epoch: String,
     /// Highest offset the store has; `None` when it has nothing of this partition.
     pub(super) stored: Option<i64>,
+    /// Last sources of the records below the committed offset, by which a second copy of one is told.
+    pub(super) sources: LastSources,
     /// The batch that was about to be written; it begins at the committed offset.
     pub(super) intent: Option<Intent>,
 }
@@ -43,14 +46,15 @@ fn checksum(batch: &Batch) -> u64 {
     u64::from_be_bytes(bytes)
 }
 
-/// `v1 <epoch> <stored or -> [<last> <rows> <checksum>]`; well below the broker's 4,096 bytes.
+/// `v2 <epoch> <stored or -> <sources> [<last> <rows> <checksum>]`; well below the broker's 4,096 bytes. Version 1 had no sources.
 impl fmt::Display for Marker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "v1 {} ", self.epoch)?;
+        write!(f, "v2 {} ", self.epoch)?;
         match self.stored {
             Some(stored) => write!(f, "{stored}")?,
             None => f.write_str("-")?,
         }
+        write!(f, " {}", self.sources)?;
         match self.intent {
             Some(intent) => write!(f, " {} {} {:x}", intent.last, intent.rows, intent.checksum),
             None => Ok(()),
@@ -62,8 +66,9 @@ impl Marker {
     /// Reads the metadata of a committed offset; `None` when it is not a marker.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let words: Vec<&str> = text.split(' ').collect();
-        let (epoch, stored, rest) = match words.as_slice() {
-            ["v1", epoch, stored, rest @ ..] => (*epoch, *stored, rest),
+        let (epoch, stored, sources, rest) = match words.as_slice() {
+            ["v1", epoch, stored, rest @ ..] => (*epoch, *stored, LastSources::default(), rest),
+            ["v2", epoch, stored, sources, rest @ ..] => (*epoch, *stored, LastSources::parse(sources)?, rest),
             _ => return None,
         };
         let intent = match rest {
@@ -76,7 +81,7 @@ impl Marker {
             _ => return None,
         };
         let stored = if stored == "-" { None } else { Some(stored.parse().ok()?) };
-        Some(Self { epoch: epoch.to_owned(), stored, intent })
+        Some(Self { epoch: epoch.to_owned(), stored, sources, intent })
     }
 }
 
@@ -85,11 +90,25 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    #[test]
+    fn a_marker_of_the_first_version_is_read() {
+        let marker = Marker::parse("v1 epoch 41 49 8 ff").expect("a marker");
+        assert_eq!((marker.stored, marker.sources), (Some(41), LastSources::default()));
+        assert_eq!(marker.intent, Some(Intent { last: 49, rows: 8, checksum: 255 }));
+    }
+
     proptest! {
         #[test]
-        fn a_marker_reads_back(epoch in "[a-zA-Z0-9_.-]{1,40}", stored: Option<i64>, intent: Option<(i64, usize, u64)>) {
+        fn a_marker_reads_back(
+            epoch in "[a-zA-Z0-9_.-]{1,40}",
+            stored: Option<i64>,
+            has_sources: bool,
+            intent: Option<(i64, usize, u64)>,
+        ) {
             let intent = intent.map(|(last, rows, checksum)| Intent { last, rows, checksum });
-            let marker = Marker { epoch, stored, intent };
+            let sources = if has_sources { "transactions:17:0,receipts:4:1" } else { "-" };
+            let sources = LastSources::parse(sources).expect("sources");
+            let marker = Marker { epoch, stored, sources, intent };
             prop_assert_eq!(Marker::parse(&marker.to_string()), Some(marker));
         }
 

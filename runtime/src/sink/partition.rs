@@ -4,7 +4,7 @@ use super::{
     Batch,
     intent::{Intent, Marker},
 };
-use crate::{Record, RuntimeError};
+use crate::{Record, RuntimeError, sources::LastSources};
 use millrace_schemas::Topic;
 use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
@@ -21,6 +21,7 @@ pub(super) struct Limits {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Start {
     stored: Option<i64>,
+    sources: LastSources,
     intent: Option<Intent>,
 }
 
@@ -34,7 +35,7 @@ impl Start {
     ) -> Result<Self, String> {
         let Some(committed) = committed else {
             return match in_store {
-                None => Ok(Self { stored: None, intent: None }),
+                None => Ok(Self { stored: None, sources: LastSources::default(), intent: None }),
                 Some(offset) => Err(format!(
                     "the store has rows up to offset {offset} but the consumer group has no offset; drop the store's tables, or \
                      restore the group's offsets"
@@ -64,12 +65,24 @@ impl Start {
                 "the store's last offset is {store} but the consumer group says {group}; rebuild the projection"
             ));
         }
-        Ok(Self { stored: marker.stored, intent: marker.intent })
+        Ok(Self { stored: marker.stored, sources: marker.sources, intent: marker.intent })
     }
 }
 
 fn shown(offset: Option<i64>) -> String {
     offset.map_or_else(|| "none".to_owned(), |offset| offset.to_string())
+}
+
+/// A batch, and what its marker says of the records around it.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Cut {
+    pub(super) batch: Batch,
+    /// Last sources before the batch,
+    pub(super) before: LastSources,
+    /// and after it.
+    pub(super) after: LastSources,
+    /// Records between first and last that are left out, since their sources were seen before.
+    pub(super) left_out: usize,
 }
 
 /// What was read of a partition and is not in the store.
@@ -79,6 +92,8 @@ pub(super) struct Partition {
     since: Option<Instant>,
     /// A batch that an earlier process was writing: it must be written again exactly.
     unresolved: Option<Intent>,
+    /// Last sources of the records before the pending ones.
+    sources: LastSources,
     /// Highest offset the store has.
     pub(super) stored: Option<i64>,
     /// The write under way; gives the highest offset stored.
@@ -95,6 +110,7 @@ impl Partition {
             bytes: 0,
             since: None,
             unresolved: start.intent,
+            sources: start.sources,
             stored: start.stored,
             writing: None,
             writing_since: None,
@@ -125,8 +141,9 @@ impl Partition {
         self.pending.len() >= limits.records || self.bytes >= limits.bytes
     }
 
-    /// The next batch, when it is ready: the one an earlier process left unresolved first, with exactly its records.
-    pub(super) fn batch(&mut self, (topic, partition): (Topic, i32), epoch: &str, limits: &Limits) -> Option<Batch> {
+    /// The next batch, when it is ready: the one an earlier process left unresolved first, with exactly its records. Second copies
+    /// that a torn transaction left are no part of it, though its offsets may begin or end with one.
+    pub(super) fn batch(&mut self, (topic, partition): (Topic, i32), epoch: &str, limits: &Limits) -> Option<Cut> {
         let count = match self.unresolved {
             Some(intent) => {
                 self.pending.last().filter(|record| record.offset >= intent.last)?;
@@ -135,12 +152,16 @@ impl Partition {
             None => self.ready(limits)?,
         };
         let rest = self.pending.split_off(count);
-        let records = std::mem::replace(&mut self.pending, rest);
+        let mut records = std::mem::replace(&mut self.pending, rest);
         self.bytes = self.pending.iter().map(Record::size).sum();
         self.since = (!self.pending.is_empty()).then(Instant::now);
         let (first, last) = (records.first()?.offset, records.last()?.offset);
         self.writing_since = records.first().map(|record| record.timestamp);
-        Some(Batch { topic, partition, epoch: epoch.to_owned(), first, last, records })
+        let (before, count) = (self.sources.clone(), records.len());
+        records.retain(|record| self.sources.take(record));
+        let left_out = count - records.len();
+        let batch = Batch { topic, partition, epoch: epoch.to_owned(), first, last, records };
+        Some(Cut { batch, before, after: self.sources.clone(), left_out })
     }
 
     /// How many records make a batch now.

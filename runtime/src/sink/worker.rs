@@ -255,11 +255,11 @@ impl<S: Sink> Worker<S> {
             if partition.writing.is_some() {
                 continue;
             }
-            if let Some(batch) = partition.batch(*key, &self.epoch, &self.limits) {
+            if let Some(cut) = partition.batch(*key, &self.epoch, &self.limits) {
                 let writer = Arc::clone(&self.writer);
                 let (stored, unresolved, assignment) = (partition.stored, partition.resolve(), self.assignment);
                 partition.writing =
-                    Some(self.runtime.spawn(async move { writer.write(batch, stored, unresolved, assignment).await }));
+                    Some(self.runtime.spawn(async move { writer.write(cut, stored, unresolved, assignment).await }));
             }
         }
     }

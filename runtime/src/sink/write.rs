@@ -3,6 +3,7 @@
 use super::{
     Batch, Sink, SinkConfig, SinkError,
     intent::{Intent, Marker},
+    partition::Cut,
     worker::Assignment,
 };
 use crate::{
@@ -12,6 +13,7 @@ use crate::{
     processor::{dead_letter, poll_error},
     producer::EventProducer,
     reader::topic_name,
+    sabotage::{self, Sabotage},
 };
 use millrace_schemas::{Topic, event::FieldError};
 use rdkafka::{
@@ -67,13 +69,14 @@ impl<S: Sink> Writer<S> {
     /// Writes a batch so that it takes effect once, whatever happens between the steps; gives the highest offset stored then.
     pub(super) async fn write(
         &self,
-        batch: Batch,
+        cut: Cut,
         stored: Option<i64>,
         unresolved: Option<Intent>,
         assignment: u64,
     ) -> Result<Option<i64>, RuntimeError> {
         let _permit =
             self.permits.acquire().await.map_err(|_| RuntimeError::Transient("the writer is closed".into()))?;
+        let Cut { batch, before, after, left_out } = cut;
         let intent = Intent::of(&batch);
         if let Some(unresolved) = unresolved
             && unresolved != intent
@@ -83,19 +86,13 @@ impl<S: Sink> Writer<S> {
                 batch.topic, batch.partition, batch.first, batch.last
             )));
         }
-        self.commit(
-            assignment,
-            &batch,
-            batch.first,
-            Marker { epoch: self.epoch.clone(), stored, intent: Some(intent) },
-        )?;
+        let marker = |stored, sources, intent| Marker { epoch: self.epoch.clone(), stored, sources, intent };
+        if !sabotage::is_on(Sabotage::Intent) {
+            self.commit(assignment, &batch, batch.first, marker(stored, before, Some(intent)))?;
+        }
         let stored = self.store(assignment, &batch).await?.or(stored);
-        self.commit(assignment, &batch, batch.last + 1, Marker { epoch: self.epoch.clone(), stored, intent: None })?;
-        names::count(
-            names::SINK_RECORDS_TOTAL,
-            &[("sink", S::NAME.into()), ("topic", batch.topic.name().into())],
-            batch.records.len() as u64,
-        );
+        self.commit(assignment, &batch, batch.last + 1, marker(stored, after, None))?;
+        count(&batch, left_out, S::NAME);
         Ok(stored)
     }
 
@@ -149,7 +146,7 @@ impl<S: Sink> Writer<S> {
         let error = FieldError { path: String::new(), code: code.to_owned(), message: reason };
         let letter = dead_letter(&self.epoch, &record, vec![error], LETTER_PAYLOAD_MAX);
         self.dead_letters
-            .append(&letter, record.headers.provenance())
+            .append_to(record.partition, &letter, record.derived_headers())
             .await
             .map_err(|error| RuntimeError::Transient(error.to_string()))?;
         tracing::error!(sink = S::NAME, topic = %record.topic, partition = record.partition, offset, code, "a record cannot be stored");
@@ -169,6 +166,16 @@ impl<S: Sink> Writer<S> {
             KafkaError::ConsumerCommit(RDKafkaErrorCode::FencedInstanceId) => poll_error(&error),
             _ => failed(error),
         })
+    }
+}
+
+fn count(batch: &Batch, left_out: usize, sink: &str) {
+    let labels = [("sink", sink.to_owned()), ("topic", batch.topic.name().to_owned())];
+    names::count(names::SINK_RECORDS_TOTAL, &labels, batch.records.len() as u64);
+    if left_out > 0 {
+        let (topic, partition) = (batch.topic, batch.partition);
+        tracing::warn!(sink, %topic, partition, first = batch.first, last = batch.last, left_out, "a torn transaction left records twice");
+        names::count(names::SINK_SECOND_COPIES_TOTAL, &labels, left_out as u64);
     }
 }
 

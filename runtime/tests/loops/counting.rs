@@ -1,0 +1,91 @@
+//! A processor whose outputs show at once when a record is lost or taken twice.
+
+use millrace_runtime::{
+    RuntimeError,
+    lifecycle::Shutdown,
+    log::Log,
+    processor::{self, Context, Memory, Processor, ProcessorConfig},
+};
+use millrace_schemas::{
+    event::{Decision, DecisionSource, Transaction, TransactionScore, Windows},
+    rules::Rules,
+};
+use std::collections::BTreeMap;
+use tokio::task::JoinHandle;
+
+/// Counts a customer's transactions: memory that shows at once when a record is lost or taken twice.
+#[derive(Clone)]
+pub struct Counting;
+
+#[derive(Default)]
+pub struct Counts(BTreeMap<String, i32>);
+
+impl Processor for Counting {
+    const NAME: &'static str = "counting";
+    type Out = TransactionScore;
+    type Memory = Counts;
+
+    fn memory(&self) -> Counts {
+        Counts::default()
+    }
+}
+
+impl Memory<TransactionScore> for Counts {
+    fn restore(&mut self, output: &TransactionScore) {
+        *self.0.entry(output.transaction.customer_id.clone()).or_default() += 1;
+    }
+
+    fn process(&mut self, input: &Transaction, context: &Context) -> TransactionScore {
+        let count = self.0.entry(input.customer_id.clone()).or_default();
+        *count += 1;
+        TransactionScore {
+            event_id: context.event_id.clone(),
+            occurred_at: input.occurred_at,
+            received_at: input.received_at,
+            trn_id: context.trn_id.clone(),
+            source: context.source.clone(),
+            transaction: input.clone(),
+            scoring: 0.0,
+            decision: Decision::Allow,
+            decision_source: DecisionSource::Rules,
+            reasons: Vec::new(),
+            model: None,
+            configuration: "test".into(),
+            windows: windows(*count),
+            window_exact: true,
+            features: BTreeMap::new(),
+        }
+    }
+}
+
+fn windows(count: i32) -> Windows {
+    Windows {
+        customer_transaction_count_3h: count,
+        customer_avg_amount_3h: 0,
+        customer_transaction_count_6h: 0,
+        customer_avg_amount_6h: 0,
+        customer_transaction_count_12h: 0,
+        customer_avg_amount_12h: 0,
+        customer_transaction_count_24h: 0,
+        customer_avg_amount_24h: 0,
+    }
+}
+
+/// A worker under way.
+pub struct Worker {
+    shutdown: Shutdown,
+    ended: JoinHandle<Result<(), RuntimeError>>,
+}
+
+impl Worker {
+    pub fn start(log: &Log) -> Self {
+        let shutdown = Shutdown::new();
+        let run = processor::run(Counting, log.clone(), Rules::default(), ProcessorConfig::default(), shutdown.clone());
+        Self { shutdown, ended: tokio::spawn(run) }
+    }
+
+    pub async fn stop(self) {
+        self.shutdown.cancel();
+        self.ended.await.expect("no panic").expect("ends well");
+    }
+}

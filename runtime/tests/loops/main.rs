@@ -1,0 +1,7 @@
+//! The loops on a real broker.
+
+mod counting;
+mod deployment;
+mod processor;
+mod recording;
+mod torn;
