@@ -1,6 +1,7 @@
 //! What requests share.
 
 use crate::{admission::Admission, config::Settings, idempotency::Memory};
+use axum::Router;
 use millrace_runtime::clock::{Clock, Ids, RandomIds, SystemClock};
 use millrace_schemas::rules::Rules;
 use std::sync::{
@@ -21,6 +22,9 @@ pub struct Gateway<L> {
     pub ids: Arc<dyn Ids>,
     /// Renders the process's metrics in Prometheus' text format.
     pub scrape: Arc<dyn Fn() -> String + Send + Sync>,
+    /// Further routes of this process, without a fallback. Their requests come with an id and a trace in the headers
+    /// `x-request-id` and `traceparent`, and are counted, logged and answered as the gateway's own.
+    pub routes: Router,
 }
 
 impl<L> Gateway<L> {
@@ -32,6 +36,7 @@ impl<L> Gateway<L> {
             clock: Arc::new(SystemClock),
             ids: Arc::new(RandomIds),
             scrape: Arc::new(scrape),
+            routes: Router::new(),
         }
     }
 }

@@ -120,7 +120,7 @@ impl<E: Kind, L: EventLog> Intake<E, L> {
     async fn settle(&self, received: Received<E>) -> Response {
         let Received { format, text, parsed: Parsed { shape, mut items }, charge: _charge } = received;
         let headers = self.context.record_headers(format.name());
-        let outcomes = store::store(&self.app, &headers, &items).await;
+        let outcomes = store::store(&self.app, &headers, shape, &items).await;
         let mut verdicts = Vec::with_capacity(items.len());
         for (item, outcome) in items.iter_mut().zip(outcomes) {
             let verdict = Verdict::of(item, outcome);

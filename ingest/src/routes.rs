@@ -3,7 +3,7 @@
 use crate::{
     answer::stored_receipt,
     app::App,
-    context::Context,
+    context::{Context, TRACEPARENT, X_REQUEST_ID},
     intake::{self, Style},
     log::EventLog,
     metrics,
@@ -17,7 +17,7 @@ use axum::{
     response::{IntoResponse as _, Response},
     routing::{get, post},
 };
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderName, HeaderValue, StatusCode, header};
 use millrace_schemas::event::{Receipt, Transaction};
 use serde_json::{Value as Json, json};
 use std::{sync::Arc, time::Instant};
@@ -29,6 +29,8 @@ type Shared<L> = State<Arc<App<L>>>;
 
 /// Every path of the gateway. A trailing slash makes no difference.
 pub(crate) fn router<L: EventLog>(app: Arc<App<L>>) -> Router {
+    let identified = middleware::from_fn_with_state(Arc::clone(&app), identify::<L>);
+    let further = app.gateway.routes.clone().layer(identified);
     Router::new()
         .route("/", get(|| async { answer(StatusCode::OK, &json!({"message": GREETING})) }))
         .route("/health", get(|| async { answer(StatusCode::OK, &json!({"status": "healthy"})) }))
@@ -41,6 +43,7 @@ pub(crate) fn router<L: EventLog>(app: Arc<App<L>>) -> Router {
         .route("/api/v1/receipts/", post(receipts::<L>))
         .route("/api/producer/checks", post(checks::<L>))
         .route("/api/producer/checks/", post(checks::<L>))
+        .merge(further.with_state(()))
         .fallback(not_found::<L>)
         .method_not_allowed_fallback(method_not_allowed::<L>)
         .layer(middleware::from_fn(observe))
@@ -79,6 +82,17 @@ fn readiness<L: EventLog>(app: &App<L>) -> Result<(), String> {
 async fn scrape<L: EventLog>(State(app): Shared<L>) -> Response {
     metrics::state(app.admission.bytes_in_flight(), readiness(&app).is_ok());
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], (app.gateway.scrape)()).into_response()
+}
+
+/// Gives a request of further routes the id and the trace that requests of the intake have, and its answer too.
+async fn identify<L: EventLog>(State(app): Shared<L>, mut request: Request, next: Next) -> Response {
+    let context = Context::of(&request, app.gateway.ids.as_ref(), app.now());
+    for (name, text) in [(X_REQUEST_ID, &context.request_id), (TRACEPARENT, &context.traceparent)] {
+        if let Ok(value) = HeaderValue::from_str(text) {
+            request.headers_mut().insert(HeaderName::from_static(name), value);
+        }
+    }
+    respond::finish(next.run(request).await, &context, app.settings.config.retry_after_s)
 }
 
 async fn not_found<L: EventLog>(State(app): Shared<L>, request: Request) -> Response {

@@ -6,6 +6,7 @@ use crate::{
     log::EventLog,
     metrics,
     parse::{Item, Kind},
+    tree::Shape,
 };
 use futures::{
     future::BoxFuture,
@@ -13,7 +14,7 @@ use futures::{
     stream::{FuturesUnordered, StreamExt as _},
 };
 use millrace_runtime::{
-    Headers,
+    Headers, headers,
     producer::{AppendError, Appended},
 };
 use std::{collections::HashMap, task::Poll};
@@ -44,7 +45,12 @@ type Settled = (usize, Result<Appended, AppendError>);
 /// Appends the valid and new items of a request and waits for their acknowledgements, up to the configured time.
 ///
 /// Items get their place in the log in the request's order, whatever time their acknowledgements take.
-pub(crate) async fn store<E: Kind, L: EventLog>(app: &App<L>, headers: &Headers, items: &[Item<E>]) -> Vec<Outcome> {
+pub(crate) async fn store<E: Kind, L: EventLog>(
+    app: &App<L>,
+    common: &Headers,
+    shape: Shape,
+    items: &[Item<E>],
+) -> Vec<Outcome> {
     let began = Instant::now();
     let mut batch = Batch {
         app,
@@ -56,7 +62,10 @@ pub(crate) async fn store<E: Kind, L: EventLog>(app: &App<L>, headers: &Headers,
     let mut pending: FuturesUnordered<BoxFuture<'_, Settled>> = FuturesUnordered::new();
     for index in 0..items.len() {
         let Some(event) = batch.admit(index) else { continue };
-        let headers = headers.clone();
+        let headers = match shape {
+            Shape::One => common.clone(),
+            Shape::Several => common.clone().with(headers::REQUEST_INDEX, index.to_string()),
+        };
         let mut append: BoxFuture<'_, Settled> =
             Box::pin(async move { (index, app.gateway.log.append(event, headers).await) });
         match poll!(&mut append) {

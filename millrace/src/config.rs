@@ -2,7 +2,7 @@
 
 use millrace_ingest::GatewayConfig;
 use millrace_processors::ScoringConfig;
-use millrace_projections::clickhouse::ClickHouseConfig;
+use millrace_projections::{clickhouse::ClickHouseConfig, query::QueryConfig};
 use millrace_runtime::{
     config::{ConfigError, KafkaConfig, RegistryConfig},
     processor::ProcessorConfig,
@@ -27,6 +27,8 @@ pub struct Config {
     pub rules: RulesConfig,
     /// The HTTP gateway.
     pub gateway: GatewayConfig,
+    /// What the gateway's process answers from ClickHouse.
+    pub query: QueryConfig,
     /// Every processor.
     pub processor: ProcessorConfig,
     /// The scoring processor.

@@ -1,5 +1,7 @@
 //! Stores that are filled from the log. Everything in them can be deleted and filled again.
 //!
 //! - [`clickhouse`]: tables and rollups for analytics.
+//! - [`query`]: what they answer over HTTP.
 
 pub mod clickhouse;
+pub mod query;

@@ -9,6 +9,8 @@ use rdkafka::message::{BorrowedMessage, Header, Headers as _, Message as _, Owne
 pub mod headers {
     /// Id of the HTTP request that brought the event.
     pub const REQUEST_ID: &str = "request-id";
+    /// Position of the event in its request's batch, from 0; absent where the request was one item.
+    pub const REQUEST_INDEX: &str = "request-index";
     /// W3C trace context.
     pub const TRACEPARENT: &str = "traceparent";
     /// Address of the client that sent it.
@@ -49,6 +51,11 @@ impl Headers {
         self.get(name).and_then(|value| std::str::from_utf8(value).ok())
     }
 
+    /// Position of the event in its request's batch; `None` where the request was one item or the header is no number.
+    pub fn request_index(&self) -> Option<i32> {
+        self.text(headers::REQUEST_INDEX)?.parse().ok()
+    }
+
     /// All, in their order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_slice()))
@@ -56,7 +63,7 @@ impl Headers {
 
     /// The headers that say where an event came from, which events derived from it carry on.
     pub fn provenance(&self) -> Self {
-        let carried = [headers::REQUEST_ID, headers::TRACEPARENT];
+        let carried = [headers::REQUEST_ID, headers::REQUEST_INDEX, headers::TRACEPARENT];
         carried.iter().filter_map(|name| Some((*name, self.get(name)?))).fold(Self::new(), |all, (n, v)| all.with(n, v))
     }
 

@@ -31,6 +31,17 @@ async fn an_accepted_event_carries_its_request_in_headers() {
 }
 
 #[tokio::test]
+async fn the_events_of_a_batch_carry_their_position_in_it() {
+    let gateway = Running::start().await;
+    gateway.client.post_json(TRANSACTIONS, &transaction()).await;
+    gateway.client.post_json(TRANSACTIONS, &json!([numbered(8), json!({}), numbered(9)])).await;
+    let positions: Vec<Option<i32>> =
+        gateway.log.of(Topic::Transactions).iter().map(|record| record.headers.request_index()).collect();
+    assert_eq!(positions, [None, Some(0), Some(2)]);
+    gateway.stop().await;
+}
+
+#[tokio::test]
 async fn a_request_id_that_is_none_is_replaced() {
     let gateway = Running::start().await;
     let sent = [("content-type", "application/json"), ("x-request-id", "two words")];

@@ -1,7 +1,8 @@
 //! Paths beside the intake, and starting.
 
 use crate::support::{DEFECT_KEY, MemoryLog, Running, transaction, with};
-use http::Method;
+use axum::{Router, routing::get};
+use http::{HeaderMap, Method, StatusCode};
 use metrics_exporter_prometheus::PrometheusBuilder;
 use millrace_ingest::{Gateway, GatewayConfig, serve};
 use serde_json::json;
@@ -37,6 +38,28 @@ async fn other_paths_and_methods_are_problems() {
         (405, Some("application/problem+xml"), Some("POST"))
     );
     assert!(method.header("x-request-id").is_some());
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn further_routes_are_served_like_its_own() {
+    async fn echo(headers: HeaderMap) -> (StatusCode, String) {
+        let text = |name: &str| headers[name].to_str().expect("text").to_owned();
+        (StatusCode::SERVICE_UNAVAILABLE, format!("{} {}", text("x-request-id"), text("traceparent")))
+    }
+    let routes = Router::new().route("/api/v1/echo", get(echo));
+    let gateway = Running::start_beside(routes, |_| {}).await;
+    let sent = [("x-request-id", "order-7")];
+    let answer = gateway.client.send(Method::GET, "/api/v1/echo", &sent, "").await;
+    let trace = answer.header("traceparent").expect("a trace");
+    assert_eq!((answer.status, answer.text.as_str()), (503, format!("order-7 {trace}").as_str()));
+    assert_eq!((answer.header("x-request-id"), answer.header("retry-after")), (Some("order-7"), Some("1")));
+    let made_up = gateway.client.send(Method::GET, "/api/v1/echo", &[("x-request-id", "two words")], "").await;
+    assert_eq!(made_up.header("x-request-id").map(str::len), Some(36));
+    let method = gateway.client.post("/api/v1/echo", "application/json", "{}").await;
+    assert_eq!((method.status, &method.json()["code"]), (405, &json!("method_not_allowed")));
+    assert_eq!(gateway.client.get("/api/v1/echo/more").await.json()["code"], json!("not_found"));
+    assert_eq!(gateway.client.get("/health").await.json(), json!({"status": "healthy"}));
     gateway.stop().await;
 }
 

@@ -6,6 +6,7 @@ mod log;
 pub use client::{Answer, Client};
 pub use log::{DEFECT_KEY, MemoryLog, Mode, payload};
 
+use axum::Router;
 use millrace_ingest::{Gateway, GatewayConfig, GatewayError, serve};
 use millrace_runtime::clock::Clock;
 use serde_json::{Value as Json, json};
@@ -54,6 +55,11 @@ impl Running {
     }
 
     pub async fn start_with(change: impl FnOnce(&mut GatewayConfig)) -> Self {
+        Self::start_beside(Router::new(), change).await
+    }
+
+    /// With further routes.
+    pub async fn start_beside(routes: Router, change: impl FnOnce(&mut GatewayConfig)) -> Self {
         let mut config = GatewayConfig { zone: "Europe/Berlin".into(), ..GatewayConfig::default() };
         change(&mut config);
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
@@ -61,6 +67,7 @@ impl Running {
         let (log, clock) = (MemoryLog::default(), Arc::new(TestClock(AtomicI64::new(NOW))));
         let mut gateway = Gateway::new(log.clone(), || "scraped 1\n".to_owned());
         gateway.clock = Arc::clone(&clock) as Arc<dyn Clock>;
+        gateway.routes = routes;
         let (shutdown, stopped) = oneshot::channel();
         let task = tokio::spawn(serve(config, listener, gateway, async {
             let _ = stopped.await;

@@ -8,7 +8,10 @@ use anyhow::{Context, Result};
 use clap::ValueEnum;
 use millrace_ingest::Gateway;
 use millrace_processors::{Receipts, Scoring};
-use millrace_projections::clickhouse::{ClickHouse, ClickHouseSink};
+use millrace_projections::{
+    clickhouse::{ClickHouse, ClickHouseSink},
+    query,
+};
 use millrace_runtime::{lifecycle, log::Log, processor, producer::EventProducer, sink, telemetry};
 use std::{process::ExitCode, sync::Arc};
 use tokio::net::TcpListener;
@@ -89,7 +92,10 @@ async fn gateway(config: Config) -> Result<()> {
         .with_context(|| format!("gateway.listen: {listen} cannot be listened on; is another program there?"))?;
     let log = Log::new(&config.kafka, &config.registry)?;
     let events = EventProducer::connect(&log, "gateway").await?;
-    let gateway = Gateway { rules: config.rules.into(), ..Gateway::new(events, move || metrics.render()) };
+    let mut gateway = Gateway { rules: config.rules.into(), ..Gateway::new(events, move || metrics.render()) };
+    if config.query.enabled {
+        gateway.routes = query::routes(&config.clickhouse, &config.query)?;
+    }
     millrace_ingest::serve(config.gateway, listener, gateway, async move { shutdown.cancelled().await }).await?;
     Ok(())
 }

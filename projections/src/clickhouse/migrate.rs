@@ -4,7 +4,7 @@
 //! may run again (`IF NOT EXISTS`), and a migration is remembered after its last statement: a start that was interrupted goes
 //! on where it was, and several starts at the same time do the same thing.
 
-use super::{ClickHouse, ClickHouseError, views};
+use super::{ClickHouse, ClickHouseError, tables, views};
 use clickhouse::Row;
 use serde::Deserialize;
 
@@ -88,6 +88,7 @@ const EMBEDDED: &[(&str, &str)] = migrations![
     "0003_receipts",
     "0004_receipt_rollups",
     "0005_audit",
+    "0006_requests_of_rows",
 ];
 
 impl Migration {
@@ -180,7 +181,7 @@ impl ClickHouse {
     /// A statement with what this deployment has for `{{...}}`.
     fn filled_in(&self, sql: &str) -> String {
         let window = self.deduplication_window.to_string();
-        let sql = sql.replace("{{database}}", self.database().as_str());
+        let sql = sql.replace("{{database}}", self.database().as_str()).replace("{{set}}", tables::SET);
         let sql = ENGINES.iter().fold(sql, |sql, (placeholder, engine)| sql.replace(placeholder, engine));
         sql.replace("{{window}}", &window)
     }

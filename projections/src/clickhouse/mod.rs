@@ -1,6 +1,7 @@
 //! ClickHouse: one row for each event, and rollups that follow every insert.
 //!
-//! - [`client`]: how the server is reached, and what can be asked of it; [`lookup`] finds one event's rows.
+//! - [`client`]: how the server is reached, and what can be asked of it; [`lookup`] finds one event's rows,
+//!   [`outcomes`] what became of a request.
 //! - [`migrate`]: numbered schema changes, in `clickhouse/migrations`.
 //! - [`sink`]: batches of the log into tables, each record once.
 //! - [`tables`]: which column holds what; [`rowbinary`] is the bytes of a value.
@@ -14,6 +15,7 @@ mod error;
 mod insert;
 pub mod lookup;
 pub mod migrate;
+pub mod outcomes;
 pub mod rowbinary;
 pub mod sink;
 pub mod tables;

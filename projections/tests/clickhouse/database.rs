@@ -11,7 +11,7 @@ use std::{
 
 pub struct TestDatabase {
     pub clickhouse: ClickHouse,
-    config: ClickHouseConfig,
+    pub config: ClickHouseConfig,
 }
 
 impl TestDatabase {

@@ -1,7 +1,7 @@
 //! Random events of a seed, and batches of them.
 
 use bytes::Bytes;
-use millrace_runtime::{Headers, Record, sink::Batch};
+use millrace_runtime::{Headers, Record, headers, sink::Batch};
 use millrace_schemas::{
     Event, Topic,
     event::{
@@ -47,6 +47,15 @@ pub fn batch<E: Event>(partition: i32, first: i64, events: &[E]) -> Batch {
     let records: Vec<Record> = (first..).zip(events).map(record).collect();
     let last = first + events.len() as i64 - 1;
     Batch { topic: E::TOPIC, partition, epoch: "epoch".into(), first, last, records }
+}
+
+/// The same batch as if one request had brought it, each event at its position.
+pub fn brought_by(request_id: &str, mut batch: Batch) -> Batch {
+    for (index, record) in batch.records.iter_mut().enumerate() {
+        let headers = std::mem::take(&mut record.headers).with(headers::REQUEST_ID, request_id);
+        record.headers = headers.with(headers::REQUEST_INDEX, index.to_string());
+    }
+    batch
 }
 
 /// Events of a seed.

@@ -6,5 +6,6 @@ mod exactly_once;
 mod lookup;
 mod migrations;
 mod oracle;
+mod requests;
 mod rollups;
 mod rows;

@@ -231,7 +231,7 @@ pub(crate) fn dead_letter(epoch: &str, record: &Record, mut errors: Vec<FieldErr
         source_partition: Some(source.partition),
         source_offset: Some(source.offset),
         request_id: record.headers.text(crate::headers::REQUEST_ID).map(ToOwned::to_owned),
-        request_index: None,
+        request_index: record.headers.request_index(),
         target_topic: source.topic,
         key: record.key.as_deref().map(<[u8]>::to_vec),
         content_type: "avro/binary".to_owned(),

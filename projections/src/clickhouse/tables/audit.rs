@@ -5,13 +5,16 @@ use crate::clickhouse::rowbinary::RowBinary;
 use millrace_schemas::event::{DeadLetter, Duplicate, Request};
 
 /// Refused requests and batches, with their answers.
-pub const REQUESTS: Table<Request> = Table { name: "requests", rows: one, columns: REQUEST_COLUMNS };
+pub const REQUESTS: Table<Request> =
+    Table { name: "requests", rows: one, with_request: false, columns: REQUEST_COLUMNS };
 
 /// Inputs that could not be processed.
-pub const DEAD_LETTERS: Table<DeadLetter> = Table { name: "dead_letters", rows: one, columns: DEAD_LETTER_COLUMNS };
+pub const DEAD_LETTERS: Table<DeadLetter> =
+    Table { name: "dead_letters", rows: one, with_request: false, columns: DEAD_LETTER_COLUMNS };
 
 /// Later records with the id and content of an earlier one.
-pub const DUPLICATES: Table<Duplicate> = Table { name: "duplicates", rows: one, columns: DUPLICATE_COLUMNS };
+pub const DUPLICATES: Table<Duplicate> =
+    Table { name: "duplicates", rows: one, with_request: true, columns: DUPLICATE_COLUMNS };
 
 const REQUEST_COLUMNS: &[Column<Request>] = &[
     column("request_id", |e, _, out| out.text(&e.request_id)),

@@ -9,7 +9,7 @@ pub use receipts::{RECEIPT_ITEMS, RECEIPTS};
 pub use transactions::{TRANSACTION_SCORES, TRANSACTIONS};
 
 use super::rowbinary::RowBinary;
-use millrace_runtime::Record;
+use millrace_runtime::{Record, headers};
 use millrace_schemas::{
     Topic,
     event::{FieldError, TimeResolution},
@@ -17,6 +17,10 @@ use millrace_schemas::{
 
 /// The set of tables and rollups that is written and that the public names show.
 pub const SET: &str = "v1";
+
+/// Columns that say which request brought the journal record of a row: its id and the position in its batch, from the headers that
+/// derived records carry on.
+pub const REQUEST: [&str; 2] = ["request_id", "request_index"];
 
 /// Columns that say where in the log a row comes from; every table ends with them.
 pub const POSITION: [&str; 4] = ["_topic", "_partition", "_offset", "_timestamp"];
@@ -27,7 +31,9 @@ pub struct Table<E: 'static> {
     pub name: &'static str,
     /// How many rows one event makes.
     pub rows: fn(&E) -> usize,
-    /// Columns without [`POSITION`], in the order they are written.
+    /// Whether [`REQUEST`] stands before [`POSITION`].
+    pub with_request: bool,
+    /// Columns without those two, in the order they are written.
     pub columns: &'static [Column<E>],
 }
 
@@ -48,7 +54,8 @@ const fn one<E>(_: &E) -> usize {
 impl<E> Table<E> {
     /// Columns in the order in which [`write`](Self::write) writes them.
     pub fn column_names(&self) -> Vec<&'static str> {
-        self.columns.iter().map(|column| column.name).chain(POSITION).collect()
+        let request = if self.with_request { REQUEST.as_slice() } else { &[] };
+        self.columns.iter().map(|column| column.name).chain(request.iter().copied()).chain(POSITION).collect()
     }
 
     /// Writes an event's rows and says how many they are.
@@ -57,6 +64,10 @@ impl<E> Table<E> {
         for index in 0..rows {
             for column in self.columns {
                 (column.write)(event, index, out);
+            }
+            if self.with_request {
+                out.optional_text(record.headers.text(headers::REQUEST_ID));
+                out.optional(record.headers.request_index(), RowBinary::int32);
             }
             out.text(record.topic.name());
             out.int32(record.partition);

@@ -5,11 +5,12 @@ use millrace_schemas::event::{Purchase, ReceiptKind};
 use std::collections::BTreeMap;
 
 /// The receipt.
-pub const RECEIPTS: Table<Purchase> = Table { name: "receipts", rows: one, columns: RECEIPT_COLUMNS };
+pub const RECEIPTS: Table<Purchase> =
+    Table { name: "receipts", rows: one, with_request: true, columns: RECEIPT_COLUMNS };
 
 /// Its lines.
 pub const RECEIPT_ITEMS: Table<Purchase> =
-    Table { name: "receipt_items", rows: |event| event.lines.len(), columns: ITEM_COLUMNS };
+    Table { name: "receipt_items", rows: |event| event.lines.len(), with_request: false, columns: ITEM_COLUMNS };
 
 const RECEIPT_COLUMNS: &[Column<Purchase>] = &[
     column("trn_id", |e, _, out| out.uuid(&e.trn_id)),

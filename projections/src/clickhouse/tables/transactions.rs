@@ -6,11 +6,11 @@ use millrace_schemas::event::{Decision, DecisionSource, TransactionScore};
 
 /// The transaction as received.
 pub const TRANSACTIONS: Table<TransactionScore> =
-    Table { name: "transactions", rows: one, columns: TRANSACTION_COLUMNS };
+    Table { name: "transactions", rows: one, with_request: true, columns: TRANSACTION_COLUMNS };
 
 /// Its score, and everything the score was computed from.
 pub const TRANSACTION_SCORES: Table<TransactionScore> =
-    Table { name: "transaction_scores", rows: one, columns: SCORE_COLUMNS };
+    Table { name: "transaction_scores", rows: one, with_request: true, columns: SCORE_COLUMNS };
 
 const TRANSACTION_COLUMNS: &[Column<TransactionScore>] = &[
     column("trn_id", |e, _, out| out.uuid(&e.trn_id)),

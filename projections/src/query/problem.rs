@@ -1,0 +1,65 @@
+//! Why a question is not answered, as a problem (RFC 9457) in the gateway's form.
+
+use crate::clickhouse::ClickHouseError;
+use axum::{
+    Json,
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse as _, Response},
+};
+use millrace_runtime::clock::{Clock as _, SystemClock};
+use millrace_schemas::time::format_instant;
+use serde_json::json;
+
+/// A question that is not answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Problem {
+    status: StatusCode,
+    code: &'static str,
+    detail: String,
+}
+
+impl Problem {
+    pub fn not_found(detail: impl Into<String>) -> Self {
+        Self { status: StatusCode::NOT_FOUND, code: "unknown_request", detail: detail.into() }
+    }
+
+    pub fn bad_parameter(detail: impl Into<String>) -> Self {
+        Self { status: StatusCode::BAD_REQUEST, code: "bad_parameter", detail: detail.into() }
+    }
+
+    /// Every permit is taken.
+    pub fn busy() -> Self {
+        let detail = "too many questions are being answered; try again".to_owned();
+        Self { status: StatusCode::SERVICE_UNAVAILABLE, code: "overloaded", detail }
+    }
+
+    /// The server's own words stay in the log: they may name tables and hosts.
+    pub fn of(error: &ClickHouseError) -> Self {
+        if error.is_transient() {
+            tracing::warn!(error = %error, "a question is not answered");
+            let detail = "the tables cannot be read now; try again".to_owned();
+            Self { status: StatusCode::SERVICE_UNAVAILABLE, code: "unavailable", detail }
+        } else {
+            tracing::error!(error = %error, "a question cannot be answered");
+            let detail = "a defect of the service, or tables that are not migrated".to_owned();
+            Self { status: StatusCode::INTERNAL_SERVER_ERROR, code: "internal", detail }
+        }
+    }
+
+    /// The answer to a request with these headers.
+    pub fn respond(&self, headers: &HeaderMap) -> Response {
+        let request_id = headers.get("x-request-id").and_then(|id| id.to_str().ok()).unwrap_or_default();
+        let body = json!({
+            "type": format!("urn:millrace:problem:{}", self.code),
+            "title": self.status.canonical_reason().unwrap_or("Error"),
+            "status": self.status.as_u16(),
+            "detail": self.detail,
+            "code": self.code,
+            "request_id": request_id,
+            "timestamp": format_instant(SystemClock.now_ms()),
+            "trn_status": "Error",
+        });
+        let content_type = HeaderValue::from_static("application/problem+json");
+        (self.status, [(header::CONTENT_TYPE, content_type)], Json(body).into_response().into_body()).into_response()
+    }
+}
