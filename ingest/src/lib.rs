@@ -13,8 +13,10 @@
 //! - `audit`: what was refused is kept, without card data.
 //! - `answer`, `problem`, `respond`: what the client is told, in JSON or XML.
 //! - [`log`]: the seam to Kafka.
+//! - [`again`]: what was refused, taken in once more.
 
 mod admission;
+pub mod again;
 mod answer;
 mod app;
 mod audit;

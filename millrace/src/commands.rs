@@ -2,11 +2,13 @@
 
 pub mod completions;
 pub mod config;
+pub mod deadletters;
 pub mod down;
 pub mod engine;
 pub mod loadgen;
 pub mod logs;
 pub mod overview;
+pub mod replay;
 pub mod reset;
 pub mod sandbox;
 pub mod services;

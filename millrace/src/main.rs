@@ -1,19 +1,21 @@
 //! Millrace, the one binary: every part is a command of it, and this file is the table of contents.
 
+mod ask;
 mod commands;
 mod config;
 mod exit;
 mod first_look;
 mod health;
 mod output;
+mod progress;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
 use commands::{
-    completions, config as configuration, down, engine, loadgen, logs, overview, reset, sandbox, services, setup,
-    status, supervise, topics, trace, up, watch,
+    completions, config as configuration, deadletters, down, engine, loadgen, logs, overview, replay, reset, sandbox,
+    services, setup, status, supervise, topics, trace, up, watch,
 };
 
 /// An event-sourced pipeline for financial transactions and purchase receipts: Kafka in, ClickHouse out.
@@ -71,6 +73,12 @@ enum Command {
     /// Show where one event is: request, offset, score, dead letter, row, and when it got there
     #[command(after_help = trace::EXAMPLES)]
     Trace(trace::Args),
+    /// Show dead letters, take them in again after a fix, or discard them
+    #[command(after_help = deadletters::EXAMPLES)]
+    Deadletters(deadletters::Args),
+    /// Recompute what a processor wrote and compare, or write what is missing
+    #[command(after_help = replay::EXAMPLES)]
+    Replay(replay::Args),
     /// Show the first analytics, as tables
     #[command(after_help = overview::EXAMPLES)]
     Overview(overview::Args),
@@ -105,6 +113,8 @@ fn main() -> ExitCode {
         Command::Schemas(args) => topics::run_schemas(&args),
         Command::Watch(args) => watch::run(args),
         Command::Trace(args) => trace::run(args),
+        Command::Deadletters(args) => deadletters::run(args),
+        Command::Replay(args) => replay::run(args),
         Command::Overview(args) => overview::run(&args),
         Command::Loadgen(args) => loadgen::run(args),
         Command::Config(args) => configuration::run(&args),

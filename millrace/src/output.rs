@@ -48,6 +48,16 @@ pub fn columns(heads: &[&str], lines: &[Vec<String>]) -> String {
     std::iter::once(heads.as_slice()).chain(lines.iter().map(Vec::as_slice)).map(render).collect()
 }
 
+/// Seconds in the two largest units that matter.
+pub fn age(seconds: i64) -> String {
+    match seconds {
+        0..60 => format!("{seconds}s"),
+        60..3_600 => format!("{}m{:02}s", seconds / 60, seconds % 60),
+        3_600..86_400 => format!("{}h{:02}m", seconds / 3_600, seconds / 60 % 60),
+        _ => format!("{}d{:02}h", seconds / 86_400, seconds / 3_600 % 24),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -56,5 +66,11 @@ mod tests {
     fn columns_align_and_numbers_stand_to_the_right() {
         let lines = [vec!["кафе".to_owned(), "9.50".to_owned()], vec!["shop".to_owned(), "10.00".to_owned()]];
         assert_eq!(columns(&["place", "mean"], &lines), "PLACE   MEAN\nкафе    9.50\nshop   10.00\n");
+    }
+
+    #[test]
+    fn ages_are_said_in_the_two_largest_units() {
+        let ages = [5, 65, 3_725, 90_000].map(age);
+        assert_eq!(ages, ["5s", "1m05s", "1h02m", "1d01h"]);
     }
 }

@@ -4,7 +4,9 @@
 //! - [`sink`]: consume, batch, write to a store exactly once; a projection is a [`sink::Sink`].
 //! - [`producer`]: append an event and know that it is stored; what the gateway stands on.
 //! - [`log`]: the deployment's topics: making and checking them, its schemas, its epoch, offsets and lag.
+//! - [`letters`]: dead letters, what operators did about them, and taking them in again.
 //! - [`reader`]: reading a stretch of a topic, for memory to be rebuilt and people to watch.
+//! - [`scan`]: reading all there is of a topic, with progress.
 //! - [`SourcePosition`]: what a derived record is derived from, by which a second copy of it is told.
 //! - [`config`], [`clock`], [`telemetry`], [`lifecycle`]: what every service has in common.
 
@@ -12,6 +14,7 @@ pub mod clock;
 pub mod config;
 mod error;
 mod kafka;
+pub mod letters;
 pub mod lifecycle;
 pub mod log;
 pub mod metrics;
@@ -21,9 +24,11 @@ pub mod reader;
 pub mod record;
 pub mod registry;
 pub mod sabotage;
+pub mod scan;
 pub mod sink;
 mod sources;
 pub mod telemetry;
+mod transaction;
 
 pub use error::RuntimeError;
 pub use record::{Headers, Record, headers};

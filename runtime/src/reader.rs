@@ -9,6 +9,9 @@ use rdkafka::{
 };
 use std::time::{Duration, Instant};
 
+/// How long after its timeout the broker may need to end a transaction.
+const OVERDUE: Duration = Duration::from_secs(30);
+
 /// What a read gives.
 #[derive(Debug)]
 pub enum Read {
@@ -29,6 +32,8 @@ pub enum From {
     Offset(i64),
     /// Only what comes from now on.
     End,
+    /// The first record whose time is not before this one, epoch milliseconds.
+    Time(i64),
 }
 
 /// Reads partitions of one topic, committed records only.
@@ -51,14 +56,27 @@ impl Reader {
         for partition in partitions {
             let offset = match from {
                 From::Beginning => Offset::Beginning,
-                From::Offset(offset) => Offset::Offset(offset),
+                // A search by time takes the times where offsets stand.
+                From::Offset(offset) | From::Time(offset) => Offset::Offset(offset),
                 From::End => Offset::End,
             };
             list.add_partition_offset(&name, *partition, offset)
                 .map_err(|error| RuntimeError::kafka(&format!("reading {name}"), &error))?;
         }
+        if let From::Time(_) = from {
+            list = consumer
+                .offsets_for_times(list, kafka::request_timeout(config))
+                .map_err(|error| RuntimeError::kafka(&format!("looking for a time in {name}"), &error))?;
+        }
         consumer.assign(&list).map_err(|error| RuntimeError::kafka(&format!("reading {name}"), &error))?;
         Ok(Self { topic, consumer })
+    }
+
+    /// Offset of the first record of a partition, and the one behind the last that readers get now.
+    pub fn watermarks(&self, config: &KafkaConfig, partition: i32) -> Result<(i64, i64), RuntimeError> {
+        let name = topic_name(config, self.topic);
+        let asked = self.consumer.fetch_watermarks(&name, partition, kafka::request_timeout(config));
+        asked.map_err(|error| RuntimeError::kafka(&format!("asking for the ends of {name}"), &error))
     }
 
     /// The next thing, waiting at most `timeout`.
@@ -121,6 +139,20 @@ impl Ends {
     /// Offset behind the last record there is, of open transactions too.
     pub(crate) fn of_all(&self, topic: Topic, partition: i32) -> Result<i64, RuntimeError> {
         self.ask(&self.all, topic, partition)
+    }
+
+    /// Waits until everything that stands in a partition now is committed or aborted.
+    pub(crate) fn wait_until_readable(&self, topic: Topic, partition: i32) -> Result<(), RuntimeError> {
+        let until = Instant::now() + kafka::TRANSACTION_TIMEOUT + OVERDUE;
+        let end = self.of_all(topic, partition)?;
+        while self.of_readable(topic, partition)? < end {
+            if Instant::now() > until {
+                let message = format!("a transaction in {topic} partition {partition} has been open for too long");
+                return Err(RuntimeError::Transient(message));
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok(())
     }
 
     fn ask(&self, client: &BaseConsumer, topic: Topic, partition: i32) -> Result<i64, RuntimeError> {

@@ -22,6 +22,12 @@ pub mod headers {
     pub const SOURCE: &str = "source";
     /// Present on a derived record that a repair wrote later than its turn: readers take it although its source lies below.
     pub const REPAIR: &str = "repair";
+    /// Event id of the dead letter that a record replays.
+    pub const REPLAY_OF: &str = "replay-of";
+    /// Which attempt a replayed record is, from 2; decimal digits.
+    pub const ATTEMPT: &str = "attempt";
+    /// When a replayed record was taken in for the first time, epoch milliseconds; decimal digits.
+    pub const RECEIVED_AT: &str = "received-at";
 }
 
 /// Headers in their order; a name may stand twice.
@@ -63,7 +69,7 @@ impl Headers {
 
     /// The headers that say where an event came from, which events derived from it carry on.
     pub fn provenance(&self) -> Self {
-        let carried = [headers::REQUEST_ID, headers::REQUEST_INDEX, headers::TRACEPARENT];
+        let carried = [headers::REQUEST_ID, headers::REQUEST_INDEX, headers::TRACEPARENT, headers::REPLAY_OF];
         carried.iter().filter_map(|name| Some((*name, self.get(name)?))).fold(Self::new(), |all, (n, v)| all.with(n, v))
     }
 
@@ -130,9 +136,51 @@ impl Record {
         self.headers.provenance().with(headers::SOURCE, SourcePosition::at(self).to_string())
     }
 
+    /// When the event was taken in, epoch milliseconds: the time the rules compare with. For a replayed record that is the time
+    /// its header names, so that it is judged as it was the first time; else the record's own.
+    ///
+    /// Anyone may produce the header. A time later than the broker's own is not believed, so it can only make the rules stricter
+    /// for the producer's own record. What depends on the log's order, as the horizon of ids does, never looks at it.
+    pub fn received_at(&self) -> i64 {
+        self.replay_header(headers::RECEIVED_AT).map_or(self.timestamp, |time: i64| time.clamp(0, self.timestamp))
+    }
+
+    /// Which attempt it is: 1 unless it replays a dead letter.
+    pub fn attempt(&self) -> i32 {
+        self.replay_header(headers::ATTEMPT).filter(|attempt| *attempt > 0).unwrap_or(1)
+    }
+
+    fn replay_header<T: std::str::FromStr>(&self, name: &str) -> Option<T> {
+        self.headers.get(headers::REPLAY_OF).and_then(|_| self.headers.text(name)?.parse().ok())
+    }
+
     /// Bytes it takes in memory, about.
     pub fn size(&self) -> usize {
         let headers: usize = self.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
         self.key.as_ref().map_or(0, Bytes::len) + self.value.as_ref().map_or(0, Bytes::len) + headers + 64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(headers: Headers) -> Record {
+        let (key, value) = (None, None);
+        Record { topic: Topic::Transactions, partition: 0, offset: 0, timestamp: 1_000, key, value, headers }
+    }
+
+    #[test]
+    fn a_replay_is_judged_by_its_first_receipt_which_nobody_can_put_off() {
+        let replay = |time: &str| {
+            let headers = Headers::new().with(headers::REPLAY_OF, "letter").with(headers::RECEIVED_AT, time);
+            record(headers.with(headers::ATTEMPT, "3"))
+        };
+        assert_eq!((replay("400").received_at(), replay("400").attempt()), (400, 3));
+        for (time, believed) in [("1001", 1_000), ("9999999999999", 1_000), ("-1", 0), ("soon", 1_000), ("", 1_000)] {
+            assert_eq!(replay(time).received_at(), believed, "{time}");
+        }
+        let alone = record(Headers::new().with(headers::RECEIVED_AT, "400").with(headers::ATTEMPT, "3"));
+        assert_eq!((alone.received_at(), alone.attempt()), (1_000, 1), "only a replay has an earlier attempt");
     }
 }

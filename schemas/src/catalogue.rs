@@ -38,6 +38,7 @@ topics! {
     DeadLetters = "dead-letters": [1],
     Duplicates = "duplicates": [1],
     Requests = "requests": [1],
+    DeadLetterActions = "dead-letter-actions": [1],
     Schemas = "schemas": [1],
 }
 

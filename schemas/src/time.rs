@@ -50,6 +50,11 @@ pub fn parse_instant(text: &str, zone: &TimeZone) -> Result<Instant, TimeError> 
     Ok(Instant { epoch_ms: timestamp.as_millisecond(), zone: Some(zone), resolution })
 }
 
+/// Reads an instant as [`parse_instant`] does, a time without offset as UTC; epoch milliseconds.
+pub fn parse_utc(text: &str) -> Result<i64, TimeError> {
+    parse_instant(text, &TimeZone::UTC).map(|instant| instant.epoch_ms)
+}
+
 /// An instant as `2026-03-29T12:30:00.000Z`.
 pub fn format_instant(epoch_ms: i64) -> String {
     match Timestamp::from_millisecond(epoch_ms) {

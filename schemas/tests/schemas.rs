@@ -2,7 +2,10 @@
 
 use millrace_schemas::{
     Event, Topic,
-    event::{DeadLetter, Duplicate, Purchase, Receipt, Request, SchemaRecord, Transaction, TransactionScore},
+    event::{
+        DeadLetter, DeadLetterAction, Duplicate, Purchase, Receipt, Request, SchemaRecord, Transaction,
+        TransactionScore,
+    },
     wire::{self, Codec},
 };
 use serde_json::Value as Json;
@@ -90,6 +93,7 @@ macro_rules! each_event {
         $check::<DeadLetter>();
         $check::<Duplicate>();
         $check::<Request>();
+        $check::<DeadLetterAction>();
         $check::<SchemaRecord>();
     };
 }

@@ -8,12 +8,17 @@ use millrace_runtime::{
     config::{KafkaConfig, RegistryConfig},
     lifecycle::Shutdown,
     log::Log,
-    processor::{self, ProcessorConfig},
+    processor::{self, Processor, ProcessorConfig},
     producer::EventProducer,
     reader::{From, Reader},
     sink::{self, SinkConfig},
 };
-use millrace_schemas::{Event, Topic, rules::Rules, wire::Codec};
+use millrace_schemas::{
+    Event, Topic,
+    event::Derived,
+    rules::{Checked, Rules},
+    wire::Codec,
+};
 use serde_json::Value as Json;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{net::TcpListener, task::JoinHandle};
@@ -86,16 +91,23 @@ impl Deployment {
     /// Runs the scoring processor; cancelling the token ends it.
     pub fn scoring(&mut self) -> Shutdown {
         let scoring = Scoring::new(&ScoringConfig::default()).expect("rules");
+        self.processor(scoring, Rules::default(), ProcessorConfig::default())
+    }
+
+    /// Runs any processor, with rules and settings of its own.
+    pub fn processor<P>(&mut self, processor: P, rules: Rules, config: ProcessorConfig) -> Shutdown
+    where
+        P: Processor + Clone,
+        <P::Out as Derived>::From: Checked,
+    {
         let (log, shutdown) = (self.log.clone(), Shutdown::new());
-        let run = processor::run(scoring, log, Rules::default(), ProcessorConfig::default(), shutdown.clone());
+        let run = processor::run(processor, log, rules, config, shutdown.clone());
         self.keep(shutdown, run)
     }
 
     /// Runs the receipts processor.
     pub fn receipts(&mut self) -> Shutdown {
-        let (log, shutdown) = (self.log.clone(), Shutdown::new());
-        let run = processor::run(Receipts, log, Rules::default(), ProcessorConfig::default(), shutdown.clone());
-        self.keep(shutdown, run)
+        self.processor(Receipts, Rules::default(), ProcessorConfig::default())
     }
 
     /// Runs the ClickHouse projector.

@@ -1,14 +1,15 @@
 //! `millrace reset`: stops the local stack and deletes its data.
 
 use std::fs;
-use std::io::{self, BufRead, ErrorKind, IsTerminal, Write};
+use std::io::ErrorKind;
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use millrace_local::Home;
 
 use super::down;
+use crate::ask;
 
 pub const EXAMPLES: &str = "Examples:
   millrace reset            asks first
@@ -26,7 +27,9 @@ pub struct Args {
 
 pub fn run(args: &Args) -> Result<ExitCode> {
     let home = Home::find()?;
-    if !args.yes && !confirmed(home.folder())? {
+    let folder = home.folder().display();
+    let question = format!("Delete every event, table and log in {folder}?");
+    if !args.yes && !ask::confirmed(&question, &format!("delete {folder}"))? {
         println!("nothing was deleted");
         return Ok(ExitCode::SUCCESS);
     }
@@ -34,17 +37,6 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     delete(home.folder())?;
     println!("deleted the data in {}", home.folder().display());
     Ok(ExitCode::SUCCESS)
-}
-
-fn confirmed(folder: &Path) -> Result<bool> {
-    if !io::stdin().is_terminal() {
-        bail!("nobody can be asked here whether to delete {}: pass --yes", folder.display());
-    }
-    print!("Delete every event, table and log in {}? [y/N] ", folder.display());
-    io::stdout().flush()?;
-    let mut answer = String::new();
-    io::stdin().lock().read_line(&mut answer)?;
-    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
 fn delete(folder: &Path) -> Result<()> {

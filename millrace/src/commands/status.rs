@@ -13,7 +13,7 @@ use millrace_schemas::Topic;
 use crate::{
     config::{Config, block_on},
     exit,
-    output::columns,
+    output::{age, columns},
 };
 
 pub const EXAMPLES: &str = "Exits with 0 when everything is ready, 1 when something is not, 3 when nothing runs.
@@ -131,27 +131,6 @@ pub fn phase(phase: Phase) -> &'static str {
     }
 }
 
-/// Seconds in the two largest units that matter.
-fn age(seconds: i64) -> String {
-    match seconds {
-        0..60 => format!("{seconds}s"),
-        60..3_600 => format!("{}m{:02}s", seconds / 60, seconds % 60),
-        3_600..86_400 => format!("{}h{:02}m", seconds / 3_600, seconds / 60 % 60),
-        _ => format!("{}d{:02}h", seconds / 86_400, seconds / 3_600 % 24),
-    }
-}
-
 fn now_ms() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ages_are_said_in_the_two_largest_units() {
-        let ages = [5, 65, 3_725, 90_000].map(age);
-        assert_eq!(ages, ["5s", "1m05s", "1h02m", "1d01h"]);
-    }
 }

@@ -59,6 +59,20 @@ impl Scoring {
     }
 }
 
+/// What the rules and blocklists of a configuration decide of a score.
+const DECIDED_BY_RULES: &[&str] = &[
+    "/configuration",
+    "/scoring",
+    "/decision",
+    "/reasons",
+    "/model",
+    "/features/card_bin_blocked",
+    "/features/customer_blocked",
+    "/features/device_blocked",
+    "/features/ip_address_blocked",
+    "/features/merchant_blocked",
+];
+
 impl Processor for Scoring {
     const NAME: &'static str = "scoring";
     type Out = TransactionScore;
@@ -66,6 +80,10 @@ impl Processor for Scoring {
 
     fn memory(&self) -> Customers {
         Customers { rules: Arc::clone(&self.rules), customers: HashMap::new() }
+    }
+
+    fn not_comparable(&self, written: &TransactionScore) -> &'static [&'static str] {
+        if written.configuration == self.rules.version() { &[] } else { DECIDED_BY_RULES }
     }
 }
 

@@ -137,7 +137,7 @@ where
     }
 
     fn check_rules(&self, record: &Record, input: &In<P>) -> Result<(), Refusal> {
-        let violations = input.check(&self.rules, record.timestamp);
+        let violations = input.check(&self.rules, record.received_at());
         if violations.is_empty() {
             Ok(())
         } else {
@@ -226,7 +226,7 @@ pub(crate) fn dead_letter(epoch: &str, record: &Record, mut errors: Vec<FieldErr
     let source = record.source();
     DeadLetter {
         event_id: ids::derived_event_id(epoch, &source).to_string(),
-        received_at: record.timestamp,
+        received_at: record.received_at(),
         source_topic: Some(source.topic.clone()),
         source_partition: Some(source.partition),
         source_offset: Some(source.offset),
@@ -241,7 +241,7 @@ pub(crate) fn dead_letter(epoch: &str, record: &Record, mut errors: Vec<FieldErr
         code: first.code,
         message: first.message,
         errors,
-        attempt: 1,
+        attempt: record.attempt(),
     }
 }
 

@@ -7,6 +7,7 @@
 mod committer;
 mod decide;
 mod dedup;
+pub mod replay;
 mod restore;
 mod worker;
 
@@ -27,6 +28,12 @@ pub trait Processor: Send + Sync + 'static {
 
     /// The memory of a partition of which nothing was read yet.
     fn memory(&self) -> Self::Memory;
+
+    /// Fields of a written output that this processor would not give again, since another configuration decided them: prefixes of
+    /// JSON pointers. Nothing when the output is of this one's configuration.
+    fn not_comparable(&self, _written: &Self::Out) -> &'static [&'static str] {
+        &[]
+    }
 }
 
 /// What a processor remembers of one partition.

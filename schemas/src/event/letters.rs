@@ -1,4 +1,4 @@
-//! What does not take effect: dead letters and duplicates.
+//! What does not take effect: dead letters and duplicates; and what operators did about the former.
 
 use super::{FieldError, Source};
 use serde::{Deserialize, Serialize};
@@ -57,4 +57,37 @@ pub struct Duplicate {
     pub source: Source,
     /// Offset of the first record, in the same topic and partition.
     pub first_offset: i64,
+}
+
+/// What was done about a dead letter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LetterAction {
+    /// `replayed`.
+    Replayed,
+    /// `discarded`.
+    Discarded,
+}
+
+/// What an operator did about a dead letter. The last one of a letter holds. Keyed by letter_id.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DeadLetterAction {
+    /// Id of this event.
+    pub event_id: String,
+    /// Event id of the dead letter.
+    pub letter_id: String,
+    /// replayed: appended to its journal once more; discarded: it stays without effect.
+    pub action: LetterAction,
+    /// When it was done, by the operator's clock.
+    pub acted_at: i64,
+    /// Why, in the operator's words.
+    pub reason: Option<String>,
+    /// Journal a replayed letter was appended to.
+    pub topic: Option<String>,
+    /// Partition of that journal.
+    pub partition: Option<i32>,
+    /// Offset in that partition.
+    pub offset: Option<i64>,
+    /// Attempt that a replay begins, from 2; the letter's own attempt when it was discarded.
+    pub attempt: i32,
 }

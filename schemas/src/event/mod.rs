@@ -10,7 +10,7 @@ mod transaction;
 
 pub use audit::{ItemResult, Request, SchemaRecord};
 pub use common::{FieldError, Source, TimeResolution};
-pub use letters::{DeadLetter, Duplicate};
+pub use letters::{DeadLetter, DeadLetterAction, Duplicate, LetterAction};
 pub use purchase::{Purchase, PurchaseLine, ReceiptKind};
 pub use receipt::{Receipt, ReceiptItem};
 pub use score::{Decision, DecisionSource, Reason, TransactionScore, Windows};
@@ -82,6 +82,7 @@ event!(DeadLetter, DeadLetters, self => match (&self.key, &self.request_id) {
 });
 event!(Duplicate, Duplicates, self => self.trn_id.clone().into_bytes());
 event!(Request, Requests, self => self.request_id.clone().into_bytes());
+event!(DeadLetterAction, DeadLetterActions, self => self.letter_id.clone().into_bytes());
 event!(SchemaRecord, Schemas, self => self.id.to_string().into_bytes());
 
 impl Journal for Transaction {

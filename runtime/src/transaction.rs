@@ -1,0 +1,150 @@
+//! Kafka transactions by hand, one at a time, for what an operator does to the log.
+
+use crate::{Headers, RuntimeError, config::KafkaConfig, kafka, log::Log, producer::Appended, reader::topic_name};
+use millrace_schemas::Topic;
+use rdkafka::{
+    ClientContext, Message as _,
+    error::{KafkaError, RDKafkaErrorCode},
+    message::DeliveryResult,
+    producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext},
+};
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+/// Longest a call of a transaction may take.
+const CALL_TIMEOUT: Duration = Duration::from_secs(12);
+
+/// A record to be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Outgoing {
+    pub(crate) topic: Topic,
+    /// The key's own partition where there is none.
+    pub(crate) partition: Option<i32>,
+    pub(crate) key: Option<Vec<u8>>,
+    pub(crate) value: Vec<u8>,
+    pub(crate) headers: Headers,
+}
+
+/// Writes in transactions under an id that only one process has at a time: whoever takes it over fences the one before, whose open
+/// transaction is ended first. So what is read after the start is all that was ever committed under the id, and stays so until
+/// this one's own commit, or that commit fails.
+pub(crate) struct Transactions {
+    producer: BaseProducer<Deliveries>,
+    kafka: KafkaConfig,
+    id: String,
+}
+
+/// Where the records of the open transaction were stored, by their number, or what went wrong.
+#[derive(Default)]
+struct Deliveries(Mutex<(BTreeMap<usize, Appended>, Option<String>)>);
+
+impl ClientContext for Deliveries {}
+
+impl ProducerContext for Deliveries {
+    type DeliveryOpaque = usize;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, number: usize) {
+        let mut deliveries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match result {
+            Ok(stored) => {
+                let timestamp = stored.timestamp().to_millis().unwrap_or(0);
+                let at = Appended { partition: stored.partition(), offset: stored.offset(), timestamp };
+                deliveries.0.insert(number, at);
+            }
+            Err((error, message)) => {
+                deliveries.1.get_or_insert(format!("writing to {}: {error}", message.topic()));
+            }
+        }
+    }
+}
+
+impl Transactions {
+    /// Takes over a transactional id.
+    pub(crate) fn begin_as(log: &Log, id: &str) -> Result<Self, RuntimeError> {
+        let kafka = log.kafka().clone();
+        let producer: BaseProducer<Deliveries> =
+            kafka::transactional_producer(&kafka, id, 0, 4 * kafka.max_message_bytes)
+                .create_with_context(Deliveries::default())
+                .map_err(|error| RuntimeError::Fatal(format!("kafka configuration: {error}")))?;
+        producer.init_transactions(CALL_TIMEOUT).map_err(|error| RuntimeError::kafka("init_transactions", &error))?;
+        Ok(Self { producer, kafka, id: id.to_owned() })
+    }
+
+    /// Does some work in one transaction; what it wrote is committed when it succeeds and aborted when it fails.
+    pub(crate) fn write<T>(&self, work: impl FnOnce(&Self) -> Result<T, RuntimeError>) -> Result<T, RuntimeError> {
+        let done = self.begin().and_then(|()| work(self)).and_then(|done| self.commit().map(|()| done));
+        done.map_err(|error| {
+            if let Some((_, reason)) = self.producer.client().fatal_error() {
+                let id = &self.id;
+                return RuntimeError::Fenced(format!("another process does the same ({id}) and took over: {reason}"));
+            }
+            // What cannot be aborted now is by whoever takes the id over, or by the broker in a while.
+            let _ = self.producer.abort_transaction(CALL_TIMEOUT);
+            error
+        })
+    }
+
+    fn begin(&self) -> Result<(), RuntimeError> {
+        self.producer.begin_transaction().map_err(|error| RuntimeError::kafka("begin_transaction", &error))
+    }
+
+    fn commit(&self) -> Result<(), RuntimeError> {
+        let until = Instant::now() + CALL_TIMEOUT;
+        loop {
+            match self.producer.commit_transaction(CALL_TIMEOUT) {
+                Ok(()) => return Ok(()),
+                Err(KafkaError::Transaction(error)) if error.is_retriable() && Instant::now() < until => {}
+                Err(error) => return Err(RuntimeError::kafka("commit_transaction", &error)),
+            }
+        }
+    }
+
+    /// Writes records into the open transaction and waits until the broker has them; says where, in their order.
+    pub(crate) fn send(&self, records: &[Outgoing]) -> Result<Vec<Appended>, RuntimeError> {
+        *self.deliveries() = Default::default();
+        for (number, record) in records.iter().enumerate() {
+            self.send_one(number, record)?;
+        }
+        let until = Instant::now() + CALL_TIMEOUT;
+        while self.producer.in_flight_count() > 0 {
+            self.producer.poll(Duration::from_millis(1));
+            if Instant::now() > until {
+                return Err(RuntimeError::Transient("the broker does not acknowledge what is written".into()));
+            }
+        }
+        let (stored, failure) = std::mem::take(&mut *self.deliveries());
+        match failure {
+            Some(reason) => Err(RuntimeError::Transient(reason)),
+            None => Ok(stored.into_values().collect()),
+        }
+    }
+
+    fn send_one(&self, number: usize, record: &Outgoing) -> Result<(), RuntimeError> {
+        let name = topic_name(&self.kafka, record.topic);
+        let mut outgoing = BaseRecord::<[u8], [u8], usize>::with_opaque_to(&name, number)
+            .payload(&record.value)
+            .headers(record.headers.to_kafka());
+        outgoing.partition = record.partition;
+        outgoing.key = record.key.as_deref();
+        let until = Instant::now() + CALL_TIMEOUT;
+        loop {
+            match self.producer.send(outgoing) {
+                Ok(()) => return Ok(()),
+                Err((error, back))
+                    if error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull) && Instant::now() < until =>
+                {
+                    self.producer.poll(Duration::from_millis(5));
+                    outgoing = back;
+                }
+                Err((error, _)) => return Err(RuntimeError::kafka(&format!("writing to {name}"), &error)),
+            }
+        }
+    }
+
+    fn deliveries(&self) -> std::sync::MutexGuard<'_, (BTreeMap<usize, Appended>, Option<String>)> {
+        self.producer.context().0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
