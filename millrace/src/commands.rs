@@ -8,6 +8,7 @@ pub mod engine;
 pub mod loadgen;
 pub mod logs;
 pub mod overview;
+pub mod pause;
 pub mod replay;
 pub mod reset;
 pub mod sandbox;

@@ -14,8 +14,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use commands::{
-    completions, config as configuration, deadletters, down, engine, loadgen, logs, overview, replay, reset, sandbox,
-    services, setup, status, supervise, topics, trace, up, watch,
+    completions, config as configuration, deadletters, down, engine, loadgen, logs, overview, pause, replay, reset,
+    sandbox, services, setup, status, supervise, topics, trace, up, watch,
 };
 
 /// An event-sourced pipeline for financial transactions and purchase receipts: Kafka in, ClickHouse out.
@@ -58,6 +58,12 @@ enum Command {
     /// Fill a projection
     #[command(after_help = services::PROJECTOR_EXAMPLES)]
     Projector(services::ProjectorArgs),
+    /// Let a processor or projection read no more until it is resumed
+    #[command(after_help = pause::PAUSE_EXAMPLES)]
+    Pause(pause::PauseArgs),
+    /// Let a paused processor or projection go on
+    #[command(after_help = pause::RESUME_EXAMPLES)]
+    Resume(pause::ResumeArgs),
     /// Make topics, schemas and tables; what is there stays
     #[command(after_help = setup::EXAMPLES)]
     Setup(setup::Args),
@@ -108,6 +114,8 @@ fn main() -> ExitCode {
         Command::Gateway(args) => services::run_gateway(&args),
         Command::Processor(args) => services::run_processor(&args),
         Command::Projector(args) => services::run_projector(&args),
+        Command::Pause(args) => pause::run_pause(args),
+        Command::Resume(args) => pause::run_resume(&args),
         Command::Setup(args) => setup::run(&args),
         Command::Topics(args) => topics::run_topics(&args),
         Command::Schemas(args) => topics::run_schemas(&args),

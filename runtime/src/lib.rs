@@ -8,10 +8,12 @@
 //! - [`reader`]: reading a stretch of a topic, for memory to be rebuilt and people to watch.
 //! - [`scan`]: reading all there is of a topic, with progress.
 //! - [`SourcePosition`]: what a derived record is derived from, by which a second copy of it is told.
+//! - [`controls`]: pausing workers and letting them go on.
 //! - [`config`], [`clock`], [`telemetry`], [`lifecycle`]: what every service has in common.
 
 pub mod clock;
 pub mod config;
+pub mod controls;
 mod error;
 mod kafka;
 pub mod letters;

@@ -10,6 +10,8 @@ pub const PROCESSOR_COMMITS_TOTAL: &str = "millrace_processor_commits_total";
 pub const PROCESSOR_COMMIT_SECONDS: &str = "millrace_processor_commit_seconds";
 /// Age of the oldest record that is read but not yet committed, in seconds, by `worker`; 0 when there is none.
 pub const WORKER_OLDEST_UNFINISHED_SECONDS: &str = "millrace_worker_oldest_unfinished_seconds";
+/// 1 while an operator has a worker paused, else 0, by `worker`.
+pub const WORKER_PAUSED: &str = "millrace_worker_paused";
 /// Times a worker started over after a passing error, by `worker`.
 pub const WORKER_RESTARTS_TOTAL: &str = "millrace_worker_restarts_total";
 /// Records a sink wrote, by `sink` and `topic`.

@@ -133,12 +133,12 @@ impl Ends {
 
     /// Offset behind the last record that readers get now; open transactions end before it.
     pub(crate) fn of_readable(&self, topic: Topic, partition: i32) -> Result<i64, RuntimeError> {
-        self.ask(&self.readable, topic, partition)
+        Ok(self.range(topic, partition)?.1)
     }
 
     /// Offset behind the last record there is, of open transactions too.
     pub(crate) fn of_all(&self, topic: Topic, partition: i32) -> Result<i64, RuntimeError> {
-        self.ask(&self.all, topic, partition)
+        Ok(self.ask(&self.all, topic, partition)?.1)
     }
 
     /// Waits until everything that stands in a partition now is committed or aborted.
@@ -155,11 +155,16 @@ impl Ends {
         Ok(())
     }
 
-    fn ask(&self, client: &BaseConsumer, topic: Topic, partition: i32) -> Result<i64, RuntimeError> {
+    /// Offset of the first record there is, and the one behind the last that readers get.
+    pub(crate) fn range(&self, topic: Topic, partition: i32) -> Result<(i64, i64), RuntimeError> {
+        self.ask(&self.readable, topic, partition)
+    }
+
+    fn ask(&self, client: &BaseConsumer, topic: Topic, partition: i32) -> Result<(i64, i64), RuntimeError> {
         let name = topic_name(&self.config, topic);
-        let asked = client.fetch_watermarks(&name, partition, kafka::request_timeout(&self.config));
-        let (_, end) = asked.map_err(|error| RuntimeError::kafka(&format!("asking for the end of {name}"), &error))?;
-        Ok(end)
+        client
+            .fetch_watermarks(&name, partition, kafka::request_timeout(&self.config))
+            .map_err(|error| RuntimeError::kafka(&format!("asking for the end of {name}"), &error))
     }
 }
 

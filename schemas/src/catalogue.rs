@@ -40,6 +40,7 @@ topics! {
     Requests = "requests": [1],
     DeadLetterActions = "dead-letter-actions": [1],
     Schemas = "schemas": [1],
+    Controls = "controls": [1],
 }
 
 /// What stamps a topic's records.

@@ -3,7 +3,7 @@
 use millrace_schemas::{
     Event, Topic,
     event::{
-        DeadLetter, DeadLetterAction, Duplicate, Purchase, Receipt, Request, SchemaRecord, Transaction,
+        Control, DeadLetter, DeadLetterAction, Duplicate, Purchase, Receipt, Request, SchemaRecord, Transaction,
         TransactionScore,
     },
     wire::{self, Codec},
@@ -95,6 +95,7 @@ macro_rules! each_event {
         $check::<Request>();
         $check::<DeadLetterAction>();
         $check::<SchemaRecord>();
+        $check::<Control>();
     };
 }
 

@@ -190,6 +190,8 @@ async fn fill(outage: &Outage) {
     outage.post_transactions("t", 30).await;
     let refused = outage.post("/api/v1/transactions", r#"[{"customer_id": "c1", "amount": -1}]"#.to_owned()).await;
     assert_eq!(refused["rejected"], 1, "{refused}");
+    let resumed = outage.millrace(&["resume", "scoring"]);
+    assert!(resumed.status.success(), "{}", String::from_utf8_lossy(&resumed.stderr));
     for (table, rows) in [("transaction_scores", 31), ("receipts", 10), ("duplicates", 30), ("dead_letters", 1)] {
         outage.wait_rows(table, rows).await;
     }

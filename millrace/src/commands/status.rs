@@ -7,8 +7,14 @@ use anyhow::{Result, ensure};
 use millrace_local::supervisor::{Phase, UnitState};
 use millrace_local::{Home, State};
 
-use millrace_runtime::log::{GroupLag, Log};
-use millrace_schemas::Topic;
+use millrace_runtime::{
+    controls,
+    log::{GroupLag, Log},
+};
+use millrace_schemas::{
+    Topic,
+    event::{Control, ControlState},
+};
 
 use crate::{
     config::{Config, block_on},
@@ -32,15 +38,17 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<ExitCode> {
     let home = Home::find()?;
     let state = State::of_running(&home)?;
-    let lags = lags(&home, &state);
+    let known = of_log(&home, &state);
     if args.json {
+        let (lags, controls) = known.unwrap_or_default();
         let mut all = serde_json::to_value(&state)?;
-        all["lag"] = serde_json::to_value(lags.unwrap_or_default())?;
+        all["lag"] = serde_json::to_value(lags)?;
+        all["controls"] = serde_json::to_value(controls)?;
         println!("{}", serde_json::to_string_pretty(&all)?);
     } else {
         print!("{}", table(&state, now_ms()));
-        match lags {
-            Ok(lags) => print!("\n{}", lag_table(&lags)),
+        match known {
+            Ok((lags, controls)) => print!("\n{}{}", lag_table(&lags), paused(&controls, now_ms())),
             Err(error) => println!("\nconsumer lag is not known: {error:#}"),
         }
         println!(
@@ -65,8 +73,8 @@ const GROUPS: &[(&str, &[Topic])] = &[
     ),
 ];
 
-/// How far each group is behind.
-fn lags(home: &Home, state: &State) -> Result<Vec<GroupLag>> {
+/// How far each group is behind, and what operators want of workers.
+fn of_log(home: &Home, state: &State) -> Result<(Vec<GroupLag>, Vec<Control>)> {
     let broker = state.units.iter().find(|(name, _)| *name == "kafka").map(|(_, unit)| unit.phase);
     ensure!(broker == Some(Phase::Ready), "the broker is not ready");
     let config: Config = millrace_runtime::config::load(Some(&home.service_config()), &[])?;
@@ -76,8 +84,20 @@ fn lags(home: &Home, state: &State) -> Result<Vec<GroupLag>> {
         for (group, topics) in GROUPS {
             lags.push(log.lag(group, topics).await?);
         }
-        Ok(lags)
+        Ok((lags, controls::read(&log).await?.into_values().collect()))
     })
+}
+
+/// A line for each worker that is paused.
+fn paused(controls: &[Control], now_ms: i64) -> String {
+    let paused = controls.iter().filter(|control| control.state == ControlState::Paused);
+    let line = |control: &Control| {
+        let since = age((now_ms - control.since).max(0) / 1000);
+        let reason = control.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+        format!("{} is paused since {since}{reason}\n", control.worker)
+    };
+    let lines: String = paused.map(line).collect();
+    if lines.is_empty() { lines } else { format!("\n{lines}") }
 }
 
 fn lag_table(lags: &[GroupLag]) -> String {
@@ -133,4 +153,24 @@ pub fn phase(phase: Phase) -> &'static str {
 
 fn now_ms() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_paused_worker_is_said_with_its_reason_and_since_when() {
+        let control = |worker: &str, state, reason: Option<&str>| Control {
+            event_id: String::new(),
+            worker: worker.into(),
+            state,
+            since: 5_000,
+            reason: reason.map(Into::into),
+        };
+        let running = control("scoring", ControlState::Running, None);
+        let controls = [control("clickhouse", ControlState::Paused, Some("a new disk")), running.clone()];
+        assert_eq!(paused(&controls, 70_000), "\nclickhouse is paused since 1m05s: a new disk\n");
+        assert_eq!(paused(&[running], 70_000), "");
+    }
 }

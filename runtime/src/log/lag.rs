@@ -1,7 +1,7 @@
 //! Consumer lag: how far a group's committed offsets are behind the log.
 
 use super::Log;
-use crate::{RuntimeError, kafka, reader::passes};
+use crate::{RuntimeError, kafka, processor::Committed, reader::passes};
 use millrace_schemas::Topic;
 use rdkafka::{
     Offset, TopicPartitionList,
@@ -80,6 +80,24 @@ impl Log {
                 partitions.push(PartitionLag { topic, partition, committed, end, lag });
             }
             Ok(GroupLag { group, partitions })
+        })
+        .await
+    }
+}
+
+impl Log {
+    /// What a processor's group has committed of its journal, each partition's.
+    pub(crate) async fn committed(&self, group: &str, journal: Topic) -> Result<Vec<Committed>, RuntimeError> {
+        let (partitions, name) = (self.partitions(journal).await?, self.topic_name(journal));
+        let mut config = kafka::reader(&self.kafka, "committed");
+        config.set("group.id", kafka::group_id(&self.kafka, group));
+        self.blocking(move |_, timeout| {
+            let failed = |error| RuntimeError::kafka("asking for offsets", &error);
+            let member: BaseConsumer = config.create().map_err(failed)?;
+            let mut list = TopicPartitionList::new();
+            list.add_partition_range(&name, 0, partitions - 1);
+            let committed = member.committed_offsets(list, timeout).map_err(failed)?;
+            Ok(committed.elements().iter().map(Committed::of).collect())
         })
         .await
     }

@@ -2,6 +2,7 @@
 
 mod lag;
 mod schemas;
+mod settings;
 mod topics;
 
 pub use lag::{GroupLag, PartitionLag};

@@ -40,7 +40,7 @@ pub struct TopicStatus {
 }
 
 impl Log {
-    /// Makes every topic of the catalogue that does not exist, and checks the partition counts of those that do.
+    /// Makes every topic of the catalogue that does not exist, and checks the partition counts and settings of those that do.
     pub async fn create_topics(&self) -> Result<Vec<(Topic, TopicState)>, RuntimeError> {
         let settings: Vec<_> =
             Topic::ALL.iter().map(|topic| (*topic, self.topic_name(*topic), self.settings(*topic))).collect();
@@ -68,6 +68,7 @@ impl Log {
         });
         let states: Vec<_> = states.collect::<Result<_, _>>()?;
         self.wait_for_leaders().await?;
+        self.check_settings().await?;
         Ok(states)
     }
 
@@ -146,7 +147,8 @@ impl Log {
         topic.spec().partitions.unwrap_or(self.kafka.partitions)
     }
 
-    fn settings(&self, topic: Topic) -> Vec<(&'static str, String)> {
+    /// How a topic is made.
+    pub(super) fn settings(&self, topic: Topic) -> Vec<(&'static str, String)> {
         let spec = topic.spec();
         let stamp = match spec.time {
             Stamp::Append => "LogAppendTime",

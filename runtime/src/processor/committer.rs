@@ -1,6 +1,6 @@
 //! Writing what was decided: outputs and offsets in one Kafka transaction, on a thread of its own, so that deciding never waits.
 
-use super::decide::Output;
+use super::{decide::Output, marker::Last};
 use crate::{
     RuntimeError,
     config::KafkaConfig,
@@ -10,7 +10,7 @@ use crate::{
 use millrace_schemas::Topic;
 use rdkafka::{
     ClientConfig, ClientContext, Message as _, Offset, TopicPartitionList,
-    consumer::ConsumerGroupMetadata,
+    consumer::{BaseConsumer, Consumer as _, ConsumerGroupMetadata},
     error::{KafkaError, RDKafkaErrorCode},
     message::DeliveryResult,
     producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext},
@@ -40,10 +40,18 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(12);
 /// One input that was decided.
 pub(super) struct Decided {
     pub(super) partition: i32,
-    pub(super) offset: i64,
-    /// Broker's time of the input, for the age of the oldest unfinished one.
-    pub(super) timestamp: i64,
+    /// The input, as the last of its transaction.
+    pub(super) last: Last,
     pub(super) output: Option<Output>,
+}
+
+/// The journal whose offsets are committed.
+#[derive(Debug, Clone)]
+pub(super) struct Journal {
+    pub(super) topic: Topic,
+    /// Epoch of the log.
+    pub(super) epoch: String,
+    pub(super) partitions: i32,
 }
 
 enum Work {
@@ -81,10 +89,11 @@ impl Committer {
         config: &KafkaConfig,
         name: &str,
         slot: u32,
-        input: Topic,
+        input: Journal,
         group: GroupMetadata,
     ) -> Result<Self, RuntimeError> {
         let shared = Arc::<Shared>::default();
+        let group = if sabotage::is_on(Sabotage::Fencing) { nobody(config, name)? } else { group };
         let largest = 4 * config.max_message_bytes;
         let producer = kafka::transactional_producer(config, name, slot, largest);
         let outside = sabotage::is_on(Sabotage::Transaction).then(|| producer.clone());
@@ -97,7 +106,9 @@ impl Committer {
             producer,
             outside,
             names,
-            input: reader::topic_name(config, input),
+            input: reader::topic_name(config, input.topic),
+            epoch: input.epoch,
+            partitions: input.partitions,
             group,
             label: name.to_owned(),
             shared: Arc::clone(&shared),
@@ -199,6 +210,16 @@ impl ProducerContext for Failures {
     }
 }
 
+/// A member of no generation, whose commits the broker does not compare with who holds the partitions.
+fn nobody(config: &KafkaConfig, name: &str) -> Result<GroupMetadata, RuntimeError> {
+    let mut client = kafka::reader(config, name);
+    let consumer: BaseConsumer = client
+        .set("group.id", kafka::group_id(config, name))
+        .create()
+        .map_err(|error| RuntimeError::Fatal(format!("kafka configuration: {error}")))?;
+    Ok(Arc::new(Mutex::new(consumer.group_metadata().map(Arc::new))))
+}
+
 fn create(config: &ClientConfig) -> Result<BaseProducer<Failures>, RuntimeError> {
     config
         .create_with_context(Failures::default())
@@ -211,6 +232,8 @@ struct Writer {
     outside: Option<BaseProducer<Failures>>,
     names: BTreeMap<Topic, String>,
     input: String,
+    epoch: String,
+    partitions: i32,
     group: GroupMetadata,
     label: String,
     shared: Arc<Shared>,
@@ -254,7 +277,7 @@ impl Writer {
     /// One transaction. Any error ends the committer: the worker drops its memory and starts over from what is committed.
     fn commit(&self, batch: &[Decided]) -> Result<(), RuntimeError> {
         let began = Instant::now();
-        self.shared.oldest.store(batch[0].timestamp, Ordering::Relaxed);
+        self.shared.oldest.store(batch[0].last.time, Ordering::Relaxed);
         // A transaction that fails is aborted by the init_transactions of the next incarnation.
         self.transaction(batch)?;
         let bytes =
@@ -274,13 +297,15 @@ impl Writer {
             if let Some(output) = &decided.output {
                 self.send(output)?;
             }
-            next.insert(decided.partition, decided.offset + 1);
+            next.insert(decided.partition, &decided.last);
         }
         self.drain()?;
         let mut offsets = TopicPartitionList::new();
-        for (partition, offset) in next {
-            let added = offsets.add_partition_offset(&self.input, partition, Offset::Offset(offset));
-            added.map_err(|error| RuntimeError::kafka("collecting offsets", &error))?;
+        for (partition, last) in next {
+            let mut element = offsets.add_partition(&self.input, partition);
+            let set = element.set_offset(Offset::Offset(last.offset + 1));
+            set.map_err(|error| RuntimeError::kafka("collecting offsets", &error))?;
+            element.set_metadata(last.marker(&self.epoch, self.partitions).to_string());
         }
         let group = self.group.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let group = group.ok_or_else(|| RuntimeError::Transient("the partitions were taken away".into()))?;

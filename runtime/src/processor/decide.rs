@@ -1,20 +1,21 @@
-//! What becomes of one record: the chain every record of a journal goes through.
+//! What becomes of one record that was read: the first of an id wins.
 
 use super::{
     Context, Memory, Processor,
     dedup::{Dedup, Seen},
+    input::Refusal,
+    offsets::Offsets,
 };
-use crate::{Headers, Record, RuntimeError, kafka::partition_of, log::Schemas};
+use crate::{Headers, Record, RuntimeError};
 use millrace_schemas::{
     Event, Topic,
     event::{DeadLetter, Derived, Duplicate, FieldError, Journal},
     ids,
-    rules::{Checked, Rules, may_hold_card_data},
+    rules::may_hold_card_data,
     wire::{Codec, EncodeError},
 };
-use tokio::runtime::Handle;
 
-type In<P> = <<P as Processor>::Out as Derived>::From;
+pub(super) type In<P> = <<P as Processor>::Out as Derived>::From;
 
 /// Most bytes of a refused record that its dead letter keeps; with its errors it fits the topic.
 const LETTER_PAYLOAD_MAX: usize = 2 << 20;
@@ -48,100 +49,65 @@ impl<Out> Outcome<Out> {
     }
 }
 
-/// A record that does not pass, as its dead letter tells it.
-pub(super) struct Refusal(Vec<FieldError>);
-
-impl Refusal {
-    fn whole(code: &str, message: impl Into<String>) -> Self {
-        Self(vec![FieldError { path: String::new(), code: code.to_owned(), message: message.into() }])
-    }
-}
-
-/// What holds for all records of one assignment.
+/// Decides; holds for all partitions.
 pub(super) struct Decider<P: Processor> {
-    pub(super) schemas: Schemas,
-    pub(super) runtime: Handle,
-    pub(super) rules: Rules,
-    pub(super) epoch: String,
-    pub(super) partitions: i32,
-    pub(super) horizon_ms: i64,
-    /// Larger records are refused: their outputs might not fit their topics.
-    pub(super) input_max_bytes: usize,
     pub(super) processor: P,
+    pub(super) epoch: String,
+    pub(super) horizon_ms: i64,
 }
 
 /// A partition's memory: the processor's, and what was seen.
 pub(super) struct Partition<P: Processor> {
     memory: P::Memory,
     dedup: Dedup,
-    /// Journal offsets up to this one have their output in the log.
-    done_through: i64,
+    /// Source of the last output: its offset, and the broker's time of it.
+    emitted: Option<(i64, i64)>,
+    /// Journal offsets from where the partition begins whose outcome is in the log already.
+    outcomes: Offsets,
 }
 
-impl<P: Processor> Decider<P>
-where
-    In<P>: Checked,
-{
-    /// The memory of a partition of which nothing was read.
-    pub(super) fn partition(&self) -> Partition<P> {
-        Partition { memory: self.processor.memory(), dedup: Dedup::new(self.horizon_ms), done_through: -1 }
+impl<P: Processor> Partition<P> {
+    /// Offset and broker's time of the last input that has an output.
+    pub(super) fn emitted(&self) -> Option<(i64, i64)> {
+        self.emitted
     }
 
-    /// Decides one record. The error is of the way to a schema, never of the record.
+    /// Notes that an input has an outcome in the log.
+    pub(super) fn note(&mut self, offset: i64) {
+        self.outcomes.insert(offset);
+    }
+}
+
+impl<P: Processor> Decider<P> {
+    /// The memory of a partition of which nothing was read.
+    pub(super) fn partition(&self) -> Partition<P> {
+        Partition {
+            memory: self.processor.memory(),
+            dedup: Dedup::new(self.horizon_ms),
+            emitted: None,
+            outcomes: Offsets::default(),
+        }
+    }
+
+    /// Decides one record, read as an input or refused.
     pub(super) fn decide(
         &self,
         partition: &mut Partition<P>,
         record: &Record,
+        input: Result<In<P>, Refusal>,
     ) -> Result<Outcome<P::Out>, RuntimeError> {
-        if record.offset <= partition.done_through {
+        if partition.outcomes.contains(record.offset) {
             return Ok(Outcome::Done);
         }
-        let outcome = match self.input(record)? {
-            Ok(input) => self.first_wins(partition, record, &input)?,
-            Err(refusal) => Outcome::DeadLetter(self.dead_letter(record, refusal)),
-        };
-        Ok(outcome)
-    }
-
-    /// The record as an input that keeps every rule.
-    fn input(&self, record: &Record) -> Result<Result<In<P>, Refusal>, RuntimeError> {
-        let bytes = record.value.as_ref().map_or(0, bytes::Bytes::len);
-        if bytes > self.input_max_bytes {
-            let message = format!("the record has {bytes} bytes; at most {} are taken", self.input_max_bytes);
-            return Ok(Err(Refusal::whole("too_large", message)));
-        }
-        let decoded = self.schemas.decode::<In<P>>(&self.runtime, record.value.as_deref())?;
-        let input = match decoded {
-            Ok(input) => input,
-            Err(error) => return Ok(Err(Refusal::whole(error.code(), error.to_string()))),
-        };
-        Ok(self.check_key(record, &input).and_then(|()| self.check_rules(record, &input)).map(|()| input))
-    }
-
-    fn check_key(&self, record: &Record, input: &In<P>) -> Result<(), Refusal> {
-        let Some(key) = record.key.as_deref() else {
-            return Err(Refusal::whole("null_key", format!("the record has no key; it must be {:?}", input.owner())));
-        };
-        if key != input.owner().as_bytes() {
-            let message = format!("the key is {:?} but must be {:?}", String::from_utf8_lossy(key), input.owner());
-            return Err(Refusal::whole("key_mismatch", message));
-        }
-        let home = partition_of(key, self.partitions);
-        if home != record.partition {
-            let message = format!(
-                "the key belongs to partition {home} by murmur2, as Java clients partition; set the producer's partitioner"
+        if partition.outcomes.last().is_some_and(|last| record.offset < last) {
+            tracing::error!(
+                topic = %record.topic, partition = record.partition, offset = record.offset,
+                "later records have their outcomes in the log, this one has not; it is decided now"
             );
-            return Err(Refusal::whole("wrong_partition", message));
         }
-        Ok(())
-    }
-
-    fn check_rules(&self, record: &Record, input: &In<P>) -> Result<(), Refusal> {
-        let violations = input.check(&self.rules, record.received_at());
-        if violations.is_empty() {
-            Ok(())
-        } else {
-            Err(Refusal(violations.iter().map(|v| v.to_field_error()).collect()))
+        match input {
+            Ok(input) => self.first_wins(partition, record, &input),
+            Err(refusal) => Ok(Outcome::DeadLetter(self.dead_letter(record, refusal))),
         }
     }
 
@@ -159,6 +125,7 @@ where
         Ok(match partition.dedup.look(identity, content, record.timestamp) {
             Seen::Never => {
                 partition.dedup.remember(identity, content, record.offset, record.timestamp);
+                partition.emitted = Some((record.offset, record.timestamp));
                 Outcome::Emit(partition.memory.process(input, &Context { source, event_id, trn_id }))
             }
             Seen::Same(first_offset) => {
@@ -193,7 +160,7 @@ where
         let is_taken = if is_repair {
             partition.dedup.is_first(identity, source.offset)
         } else {
-            source.offset <= partition.done_through
+            partition.emitted.is_some_and(|(last, _)| source.offset <= last)
         };
         if is_taken {
             return Ok(());
@@ -201,7 +168,7 @@ where
         let content = journal.content_hash().map_err(defect)?;
         partition.dedup.remember(identity, content, source.offset, source.timestamp);
         partition.memory.restore(output);
-        partition.done_through = partition.done_through.max(source.offset);
+        partition.emitted = partition.emitted.max(Some((source.offset, source.timestamp)));
         Ok(())
     }
 }

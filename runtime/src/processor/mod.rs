@@ -1,17 +1,25 @@
 //! Processors: from a journal to a derived topic, each input offset with exactly one outcome.
 //!
 //! A processor says only how one valid, first-seen input becomes an output, from a memory that can be rebuilt from its outputs.
-//! Everything else is the same for all and stands here: [`decide`] is the chain one record goes through, [`dedup`] remembers what
-//! was seen, [`worker`] polls and decides on one thread, [`committer`] writes in Kafka transactions on another.
+//! Everything else is the same for all and stands here: [`worker`] has the chain one record goes through, on one thread: it is
+//! read by [`input`], decided by [`decide`], which asks [`dedup`] what was seen, and handed to [`committer`], which writes in Kafka
+//! transactions on another thread, with a [`marker`] beside the offsets. [`restore`] rebuilds memory, [`restorer`] from the broker.
 
 mod committer;
 mod decide;
 mod dedup;
+mod input;
+mod marker;
+#[cfg(test)]
+mod model;
+mod offsets;
 pub mod replay;
 mod restore;
+mod restorer;
 mod worker;
 
 pub(crate) use decide::dead_letter;
+pub(crate) use marker::Committed;
 pub use worker::{ProcessorConfig, run};
 pub(crate) use worker::{poll_error, starting_positions};
 

@@ -2,20 +2,23 @@
 
 use super::{
     Processor,
-    committer::{Committer, Decided, GroupMetadata},
-    decide::{Decider, Partition, output},
-    restore::Restorer,
+    committer::{Committer, Decided, GroupMetadata, Journal},
+    decide::{Decider, In, Partition, output},
+    input::Inputs,
+    marker::{Committed, Last},
+    restorer::Restorer,
 };
 use crate::{
     Record, RuntimeError,
     config::KafkaConfig,
+    controls::Pause,
     kafka,
     lifecycle::Shutdown,
     log::Log,
     metrics as names,
     reader::{passes, topic_name},
 };
-use millrace_schemas::{Event, Topic, event::Derived, rules::Checked, rules::Rules, time::DAY_MS};
+use millrace_schemas::{Event, event::Derived, rules::Checked, rules::Rules, time::DAY_MS};
 use rdkafka::{
     ClientContext, Offset, TopicPartitionList,
     consumer::{BaseConsumer, Consumer as _, ConsumerContext, ConsumerGroupMetadata, Rebalance},
@@ -29,7 +32,7 @@ use std::{
     sync::{Arc, Mutex, OnceLock, PoisonError},
     time::{Duration, Instant},
 };
-use tokio::runtime::Handle;
+use tokio::{runtime::Handle, sync::OnceCell};
 
 /// How long a poll may wait.
 const POLL: Duration = Duration::from_millis(50);
@@ -66,8 +69,10 @@ where
     P: Processor + Clone,
     <P::Out as Derived>::From: Checked,
 {
+    let pause = OnceCell::new();
     crate::lifecycle::restarting(P::NAME, &shutdown, || {
         let worker = Start {
+            pause: &pause,
             processor: processor.clone(),
             log: log.clone(),
             rules,
@@ -79,7 +84,9 @@ where
     .await
 }
 
-struct Start<P: Processor> {
+struct Start<'a, P: Processor> {
+    /// Followed from the first start that gets so far.
+    pause: &'a OnceCell<Pause>,
     processor: P,
     log: Log,
     rules: Rules,
@@ -87,43 +94,54 @@ struct Start<P: Processor> {
     shutdown: Shutdown,
 }
 
-impl<P: Processor> Start<P>
+impl<P: Processor> Start<'_, P>
 where
     <P::Out as Derived>::From: Checked,
 {
     async fn run_once(self) -> Result<(), RuntimeError> {
         self.log.check_topics().await?;
-        let input = <P::Out as Derived>::From::TOPIC;
-        let decider = Decider {
+        self.log.check_settings().await?;
+        let pause = self.pause.get_or_try_init(|| Pause::follow(&self.log, P::NAME, &self.shutdown)).await?.clone();
+        let topic = <P::Out as Derived>::From::TOPIC;
+        let (epoch, partitions) = (self.log.epoch().await?, self.log.partitions(topic).await?);
+        for committed in self.log.committed(P::NAME, topic).await? {
+            committed.check(&self.log.topic_name(topic), &epoch, partitions)?;
+        }
+        let inputs = Inputs {
             schemas: self.log.codec().await?,
             runtime: Handle::current(),
             rules: self.rules,
-            epoch: self.log.epoch().await?,
-            partitions: self.log.partitions(input).await?,
-            horizon_ms: self.config.dedup_horizon_ms,
-            input_max_bytes: self.log.kafka().max_message_bytes,
-            processor: self.processor,
+            partitions,
+            max_bytes: self.log.kafka().max_message_bytes,
         };
+        let decider =
+            Decider { processor: self.processor, epoch: epoch.clone(), horizon_ms: self.config.dedup_horizon_ms };
+        let journal = Journal { topic, epoch, partitions };
         let (kafka, config, shutdown) = (self.log.kafka().clone(), self.config, self.shutdown);
         let stall_max = Duration::from_millis(config.stall_max_ms);
         let beat = crate::lifecycle::Heartbeat::default();
         let beating = beat.clone();
-        let thread =
-            tokio::task::spawn_blocking(move || Worker::start(decider, kafka, config, input, beating)?.run(&shutdown));
+        let thread = tokio::task::spawn_blocking(move || {
+            Worker::start(inputs, decider, kafka, config, journal, pause, beating)?.run(&shutdown)
+        });
         beat.watch(thread, stall_max).await
     }
 }
 
 struct Worker<P: Processor> {
+    inputs: Inputs,
     decider: Arc<Decider<P>>,
     restorer: Restorer<P>,
     kafka: KafkaConfig,
     config: ProcessorConfig,
-    input: Topic,
+    journal: Journal,
     consumer: Arc<BaseConsumer<Assignment>>,
     committer: Arc<Committer>,
     /// The running ones.
     partitions: BTreeMap<i32, Partition<P>>,
+    pause: Pause,
+    /// Whether the partitions are paused.
+    is_paused: bool,
     beat: crate::lifecycle::Heartbeat,
 }
 
@@ -132,10 +150,12 @@ where
     <P::Out as Derived>::From: Checked,
 {
     fn start(
+        inputs: Inputs,
         decider: Decider<P>,
         kafka: KafkaConfig,
         config: ProcessorConfig,
-        input: Topic,
+        journal: Journal,
+        pause: Pause,
         beat: crate::lifecycle::Heartbeat,
     ) -> Result<Self, RuntimeError> {
         let assignment = Assignment { drain: Duration::from_millis(config.drain_timeout_ms), ..Assignment::default() };
@@ -144,15 +164,28 @@ where
             .map_err(|error| RuntimeError::Fatal(format!("kafka configuration: {error}")))?;
         let consumer = Arc::new(consumer);
         let group = Arc::clone(&consumer.context().group);
-        let committer = Arc::new(Committer::start(&kafka, P::NAME, config.slot, input, group)?);
+        let committer = Arc::new(Committer::start(&kafka, P::NAME, config.slot, journal.clone(), group)?);
         let _ = consumer.context().committer.set(Arc::clone(&committer));
         consumer
-            .subscribe(&[&topic_name(&kafka, input)])
+            .subscribe(&[&topic_name(&kafka, journal.topic)])
             .map_err(|error| RuntimeError::kafka("subscribing", &error))?;
         let decider = Arc::new(decider);
-        let restorer = Restorer::start(&decider, &kafka)?;
-        tracing::info!(processor = P::NAME, slot = config.slot, topic = %input, "processor started");
-        Ok(Self { decider, restorer, kafka, config, input, consumer, committer, partitions: BTreeMap::new(), beat })
+        let restorer = Restorer::start(&decider, &inputs.schemas, &inputs.runtime, &kafka)?;
+        tracing::info!(processor = P::NAME, slot = config.slot, topic = %journal.topic, "processor started");
+        Ok(Self {
+            inputs,
+            decider,
+            restorer,
+            kafka,
+            config,
+            journal,
+            consumer,
+            committer,
+            partitions: BTreeMap::new(),
+            pause,
+            is_paused: false,
+            beat,
+        })
     }
 
     fn run(mut self, shutdown: &Shutdown) -> Result<(), RuntimeError> {
@@ -161,6 +194,7 @@ where
             self.committer.check()?;
             self.follow_assignment()?;
             self.take_restored()?;
+            self.follow_operator()?;
             self.poll()?;
             if last_look.elapsed() > Duration::from_secs(1) {
                 last_look = Instant::now();
@@ -175,7 +209,12 @@ where
     fn follow_assignment(&mut self) -> Result<(), RuntimeError> {
         for change in self.consumer.context().take() {
             match change {
-                Change::Assigned(partitions) => self.restorer.begin(&partitions)?,
+                Change::Assigned(partitions) => {
+                    if partitions.iter().any(|committed| committed.partition >= self.journal.partitions) {
+                        return Err(RuntimeError::Transient(format!("{} has got more partitions", self.journal.topic)));
+                    }
+                    self.restorer.begin(partitions)?;
+                }
                 Change::Revoked => {
                     self.restorer.abandon();
                     self.partitions.clear();
@@ -196,11 +235,26 @@ where
                 took_ms = restored.took.as_millis() as u64,
                 "memory rebuilt"
             );
-            self.consumer
-                .resume(&self.list(restored.number))
-                .map_err(|error| RuntimeError::kafka("resuming", &error))?;
+            if !self.is_paused {
+                self.consumer
+                    .resume(&self.list([restored.number]))
+                    .map_err(|error| RuntimeError::kafka("resuming", &error))?;
+            }
             self.partitions.insert(restored.number, restored.partition);
         }
+        Ok(())
+    }
+
+    /// Stops or begins to fetch, as the operator wants it. What is decided already is committed either way.
+    fn follow_operator(&mut self) -> Result<(), RuntimeError> {
+        let pauses = self.pause.is_on();
+        if pauses == self.is_paused {
+            return Ok(());
+        }
+        let list = self.list(self.partitions.keys().copied());
+        let done = if pauses { self.consumer.pause(&list) } else { self.consumer.resume(&list) };
+        done.map_err(|error| RuntimeError::kafka("pausing or resuming", &error))?;
+        self.is_paused = pauses;
         Ok(())
     }
 
@@ -208,7 +262,7 @@ where
         let consumer = Arc::clone(&self.consumer);
         match consumer.poll(POLL) {
             None => Ok(()),
-            Some(Ok(message)) => self.decide(&Record::copy(self.input, &message)),
+            Some(Ok(message)) => self.decide(&Record::copy(self.journal.topic, &message)),
             Some(Err(error)) if passes(&error) => {
                 tracing::debug!(processor = P::NAME, error = %error, "polling meets a passing error");
                 Ok(())
@@ -224,19 +278,16 @@ where
                 record.partition
             )));
         };
-        let outcome = self.decider.decide(partition, record)?;
+        let input = self.inputs.read::<In<P>>(record)?;
+        let outcome = self.decider.decide(partition, record, input)?;
         names::count(
             names::PROCESSOR_RECORDS_TOTAL,
             &[("processor", P::NAME.into()), ("outcome", outcome.name().into())],
             1,
         );
-        let output = output(self.decider.schemas.codec(), record, &outcome)?;
-        self.committer.push(Decided {
-            partition: record.partition,
-            offset: record.offset,
-            timestamp: record.timestamp,
-            output,
-        })
+        let output = output(self.inputs.schemas.codec(), record, &outcome)?;
+        let emitted = partition.emitted().map(|(offset, _)| offset);
+        self.committer.push(Decided { partition: record.partition, last: Last::of(record, emitted), output })
     }
 
     /// Beats when there is nothing to do or something was done, and publishes the age of the oldest unfinished record.
@@ -246,9 +297,11 @@ where
         crate::lifecycle::report_oldest(P::NAME, oldest);
     }
 
-    fn list(&self, partition: i32) -> TopicPartitionList {
-        let mut list = TopicPartitionList::new();
-        list.add_partition(&topic_name(&self.kafka, self.input), partition);
+    fn list(&self, partitions: impl IntoIterator<Item = i32>) -> TopicPartitionList {
+        let (mut list, name) = (TopicPartitionList::new(), topic_name(&self.kafka, self.journal.topic));
+        for partition in partitions {
+            list.add_partition(&name, partition);
+        }
         list
     }
 }
@@ -265,7 +318,7 @@ pub(crate) fn poll_error(error: &KafkaError) -> RuntimeError {
 }
 
 enum Change {
-    Assigned(Vec<i32>),
+    Assigned(Vec<Committed>),
     Revoked,
     Failed(RuntimeError),
 }
@@ -294,12 +347,12 @@ impl Assignment {
         self.changes.lock().unwrap_or_else(PoisonError::into_inner).push(change);
     }
 
-    fn assign(&self, consumer: &BaseConsumer<Self>, list: &TopicPartitionList) -> Result<Vec<i32>, KafkaError> {
+    fn assign(&self, consumer: &BaseConsumer<Self>, list: &TopicPartitionList) -> Result<Vec<Committed>, KafkaError> {
         let positions = starting_positions(consumer, list)?;
         consumer.assign(&positions)?;
         consumer.pause(&positions)?;
         self.member(consumer.group_metadata());
-        Ok(positions.elements().iter().map(TopicPartitionListElem::partition).collect())
+        Ok(positions.elements().iter().map(Committed::of).collect())
     }
 }
 

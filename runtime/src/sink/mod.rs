@@ -2,9 +2,12 @@
 //!
 //! A batch is a range of offsets of one partition. Before it is written, the range is recorded as an *intent* in the consumer
 //! group's offset metadata; after a crash exactly that range is read again and written again with the same token, which the
-//! store takes once. `intent` is the record, `partition` what waits, `write` the steps of one batch, `worker` the loop.
+//! store takes once. `intent` is the record, `partition` what waits, `write` the steps of one batch, `group` what they need of Kafka, `worker` the loop.
 
+mod group;
 mod intent;
+#[cfg(test)]
+mod model;
 mod partition;
 mod worker;
 mod write;

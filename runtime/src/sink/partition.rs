@@ -37,14 +37,15 @@ impl Start {
             return match in_store {
                 None => Ok(Self { stored: None, sources: LastSources::default(), intent: None }),
                 Some(offset) => Err(format!(
-                    "the store has rows up to offset {offset} but the consumer group has no offset; drop the store's tables, or \
-                     restore the group's offsets"
+                    "the store has rows up to offset {offset} but the consumer group has no offset: it was deleted, or the topic was \
+                     made anew; rebuild the projection, or restore the group's offsets with their metadata"
                 )),
             };
         };
         let marker = Marker::parse(metadata).ok_or_else(|| {
             format!(
-                "the committed offset {committed} has no marker of a projector beside it; it was set by other means"
+                "the committed offset {committed} has no marker of a projector beside it: it was set by other means, so rows would be \
+                 lost or doubled; rebuild the projection, or restore the group's offsets with their metadata"
             )
         })?;
         if marker.epoch != epoch {

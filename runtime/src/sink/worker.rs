@@ -2,12 +2,14 @@
 
 use super::{
     Sink,
+    group::KafkaGroup,
     partition::{Limits, Partition, Start},
     write::Writer,
 };
 use crate::{
     Record, RuntimeError,
     config::KafkaConfig,
+    controls::Pause,
     kafka,
     lifecycle::{Heartbeat, Shutdown},
     log::Log,
@@ -29,7 +31,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError, RwLock},
     time::{Duration, Instant},
 };
-use tokio::runtime::Handle;
+use tokio::{runtime::Handle, sync::OnceCell};
 
 /// How long a poll may wait; also how late a batch may be noticed to be old enough.
 const POLL: Duration = Duration::from_millis(20);
@@ -73,21 +75,29 @@ impl Default for SinkConfig {
 
 /// Runs a sink until the shutdown. Starts over, with growing pauses, after what passes; returns what does not.
 pub async fn run<S: Sink>(sink: Arc<S>, log: Log, config: SinkConfig, shutdown: Shutdown) -> Result<(), RuntimeError> {
+    let pause = OnceCell::new();
     crate::lifecycle::restarting(S::NAME, &shutdown, || {
-        run_once(Arc::clone(&sink), log.clone(), config.clone(), shutdown.clone())
+        run_once(Arc::clone(&sink), log.clone(), config.clone(), &pause, shutdown.clone())
     })
     .await
 }
 
-async fn run_once<S: Sink>(sink: Arc<S>, log: Log, config: SinkConfig, shutdown: Shutdown) -> Result<(), RuntimeError> {
+async fn run_once<S: Sink>(
+    sink: Arc<S>,
+    log: Log,
+    config: SinkConfig,
+    pause: &OnceCell<Pause>,
+    shutdown: Shutdown,
+) -> Result<(), RuntimeError> {
     log.check_topics().await?;
+    log.check_settings().await?;
+    let pause = pause.get_or_try_init(|| Pause::follow(&log, S::NAME, &shutdown)).await?.clone();
     let epoch = log.epoch().await?;
     let dead_letters = EventProducer::connect(&log, S::NAME).await?;
     let beat = Heartbeat::default();
     let (kafka, beating, stall_max) = (log.kafka().clone(), beat.clone(), Duration::from_millis(config.stall_max_ms));
-    let runtime = Handle::current();
     let thread = tokio::task::spawn_blocking(move || {
-        Worker::start(sink, &kafka, config, epoch, dead_letters, runtime, beating)?.run(&shutdown)
+        Worker::start(sink, &kafka, config, epoch, dead_letters, pause, beating)?.run(&shutdown)
     });
     beat.watch(thread, stall_max).await
 }
@@ -96,13 +106,17 @@ type Key = (Topic, i32);
 
 struct Worker<S: Sink> {
     consumer: Arc<BaseConsumer<Assignment>>,
+    kafka: KafkaConfig,
     topics: BTreeMap<String, Topic>,
     partitions: BTreeMap<Key, Partition>,
-    writer: Arc<Writer<S>>,
+    writer: Arc<Writer<S, KafkaGroup>>,
     limits: Limits,
     config: SinkConfig,
     epoch: String,
     runtime: Handle,
+    pause: Pause,
+    /// Whether an operator has the partitions paused.
+    is_paused: bool,
     beat: Heartbeat,
     written: usize,
     /// Which assignment the partitions are of.
@@ -116,7 +130,7 @@ impl<S: Sink> Worker<S> {
         config: SinkConfig,
         epoch: String,
         dead_letters: EventProducer,
-        runtime: Handle,
+        pause: Pause,
         beat: Heartbeat,
     ) -> Result<Self, RuntimeError> {
         let consumer: BaseConsumer<Assignment> = kafka::group_consumer(kafka, S::NAME, config.slot)
@@ -132,17 +146,21 @@ impl<S: Sink> Worker<S> {
             bytes: config.batch_bytes_max,
             age: Duration::from_millis(config.batch_age_max_ms),
         };
-        let writer = Arc::new(Writer::new(sink, Arc::clone(&consumer), dead_letters, epoch.clone(), &config, kafka));
+        let group = KafkaGroup { consumer: Arc::clone(&consumer), dead_letters, kafka: kafka.clone() };
+        let writer = Arc::new(Writer::new(sink, group, epoch.clone(), &config));
         tracing::info!(sink = S::NAME, slot = config.slot, "projector started");
         Ok(Self {
             consumer,
+            kafka: kafka.clone(),
             topics,
             partitions: BTreeMap::new(),
             writer,
             limits,
             config,
             epoch,
-            runtime,
+            runtime: Handle::current(),
+            pause,
+            is_paused: false,
             beat,
             written: 0,
             assignment: 0,
@@ -153,6 +171,7 @@ impl<S: Sink> Worker<S> {
         let mut last_look = Instant::now();
         while !shutdown.is_cancelled() {
             self.follow_assignment()?;
+            self.follow_operator()?;
             self.poll()?;
             self.follow_assignment()?;
             self.finish_writes()?;
@@ -177,9 +196,11 @@ impl<S: Sink> Worker<S> {
                         let start = Start::check(&self.epoch, offset, &metadata, stored)
                             .map_err(|reason| RuntimeError::Fatal(format!("{name} partition {number}: {reason}")))?;
                         self.partitions.insert((topic, number), Partition::new(start));
-                        self.consumer
-                            .resume(&list(&name, number))
-                            .map_err(|error| RuntimeError::kafka("resuming", &error))?;
+                        if !self.is_paused {
+                            self.consumer
+                                .resume(&list(&name, number))
+                                .map_err(|error| RuntimeError::kafka("resuming", &error))?;
+                        }
                         self.beat.beat();
                     }
                 }
@@ -187,6 +208,22 @@ impl<S: Sink> Worker<S> {
                 Change::Failed(error) => return Err(error),
             }
         }
+        Ok(())
+    }
+
+    /// Stops or begins to fetch, as the operator wants it. What was taken already is written either way.
+    fn follow_operator(&mut self) -> Result<(), RuntimeError> {
+        let pauses = self.pause.is_on();
+        if pauses == self.is_paused {
+            return Ok(());
+        }
+        let mut list = TopicPartitionList::new();
+        for ((topic, number), _) in self.partitions.iter().filter(|(_, partition)| !partition.paused) {
+            list.add_partition(&topic_name(&self.kafka, *topic), *number);
+        }
+        let done = if pauses { self.consumer.pause(&list) } else { self.consumer.resume(&list) };
+        done.map_err(|error| RuntimeError::kafka("pausing or resuming", &error))?;
+        self.is_paused = pauses;
         Ok(())
     }
 
@@ -242,7 +279,11 @@ impl<S: Sink> Worker<S> {
             self.written += 1;
             if partition.paused && !partition.is_half_full(&self.limits) {
                 let name = self.topics.iter().find(|(_, topic)| **topic == key.0).map_or("", |(name, _)| name);
-                self.consumer.resume(&list(name, key.1)).map_err(|error| RuntimeError::kafka("resuming", &error))?;
+                if !self.is_paused {
+                    self.consumer
+                        .resume(&list(name, key.1))
+                        .map_err(|error| RuntimeError::kafka("resuming", &error))?;
+                }
                 partition.paused = false;
             }
         }

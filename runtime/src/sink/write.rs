@@ -2,25 +2,16 @@
 
 use super::{
     Batch, Sink, SinkConfig, SinkError,
+    group::{Group, taken_away},
     intent::{Intent, Marker},
     partition::Cut,
-    worker::Assignment,
 };
 use crate::{
-    RuntimeError,
-    config::KafkaConfig,
-    metrics as names,
-    processor::{dead_letter, poll_error},
-    producer::EventProducer,
-    reader::topic_name,
+    RuntimeError, metrics as names,
+    processor::dead_letter,
     sabotage::{self, Sabotage},
 };
 use millrace_schemas::{Topic, event::FieldError};
-use rdkafka::{
-    Offset, TopicPartitionList,
-    consumer::{BaseConsumer, CommitMode, Consumer as _},
-    error::{KafkaError, RDKafkaErrorCode},
-};
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -34,28 +25,18 @@ const LETTER_PAYLOAD_MAX: usize = 512 << 10;
 /// Longest pause before a batch is tried again.
 const PAUSE_MAX: Duration = Duration::from_secs(5);
 
-pub(super) struct Writer<S: Sink> {
+pub(super) struct Writer<S: Sink, G: Group> {
     sink: Arc<S>,
-    consumer: Arc<BaseConsumer<Assignment>>,
-    dead_letters: EventProducer,
+    group: G,
     epoch: String,
     retry_timeout: Duration,
-    kafka: KafkaConfig,
     permits: Semaphore,
 }
 
-impl<S: Sink> Writer<S> {
-    pub(super) fn new(
-        sink: Arc<S>,
-        consumer: Arc<BaseConsumer<Assignment>>,
-        dead_letters: EventProducer,
-        epoch: String,
-        config: &SinkConfig,
-        kafka: &KafkaConfig,
-    ) -> Self {
+impl<S: Sink, G: Group> Writer<S, G> {
+    pub(super) fn new(sink: Arc<S>, group: G, epoch: String, config: &SinkConfig) -> Self {
         let retry_timeout = Duration::from_millis(config.retry_timeout_ms);
-        let permits = Semaphore::new(config.writes_max.max(1));
-        Self { sink, consumer, dead_letters, epoch, retry_timeout, kafka: kafka.clone(), permits }
+        Self { sink, group, epoch, retry_timeout, permits: Semaphore::new(config.writes_max.max(1)) }
     }
 
     /// What the store has of a partition.
@@ -86,12 +67,13 @@ impl<S: Sink> Writer<S> {
                 batch.topic, batch.partition, batch.first, batch.last
             )));
         }
+        let partition = (batch.topic, batch.partition);
         let marker = |stored, sources, intent| Marker { epoch: self.epoch.clone(), stored, sources, intent };
         if !sabotage::is_on(Sabotage::Intent) {
-            self.commit(assignment, &batch, batch.first, marker(stored, before, Some(intent)))?;
+            self.group.commit(assignment, partition, batch.first, &marker(stored, before, Some(intent)))?;
         }
         let stored = self.store(assignment, &batch).await?.or(stored);
-        self.commit(assignment, &batch, batch.last + 1, marker(stored, after, None))?;
+        self.group.commit(assignment, partition, batch.last + 1, &marker(stored, after, None))?;
         count(&batch, left_out, S::NAME);
         Ok(stored)
     }
@@ -101,7 +83,9 @@ impl<S: Sink> Writer<S> {
         let mut batch = batch.clone();
         let (until, mut pause) = (Instant::now() + self.retry_timeout, PAUSE_MIN);
         while !batch.records.is_empty() {
-            self.consumer.context().while_held(assignment, || ()).ok_or_else(taken_away)?;
+            if !self.group.holds(assignment) {
+                return Err(taken_away());
+            }
             let began = Instant::now();
             let result = self.sink.write(&batch).await;
             let outcome = match &result {
@@ -145,27 +129,9 @@ impl<S: Sink> Writer<S> {
         };
         let error = FieldError { path: String::new(), code: code.to_owned(), message: reason };
         let letter = dead_letter(&self.epoch, &record, vec![error], LETTER_PAYLOAD_MAX);
-        self.dead_letters
-            .append_to(record.partition, &letter, record.derived_headers())
-            .await
-            .map_err(|error| RuntimeError::Transient(error.to_string()))?;
+        self.group.dead_letter(&record, &letter).await?;
         tracing::error!(sink = S::NAME, topic = %record.topic, partition = record.partition, offset, code, "a record cannot be stored");
         Ok(())
-    }
-
-    /// Commits synchronously, unless the partition was taken away meanwhile: then nothing of it may be said any more.
-    fn commit(&self, assignment: u64, batch: &Batch, offset: i64, marker: Marker) -> Result<(), RuntimeError> {
-        let failed = |error| RuntimeError::kafka("committing a position", &error);
-        let mut list = TopicPartitionList::new();
-        let name = topic_name(&self.kafka, batch.topic);
-        let mut element = list.add_partition(&name, batch.partition);
-        element.set_offset(Offset::Offset(offset)).map_err(failed)?;
-        element.set_metadata(marker.to_string());
-        let commit = || tokio::task::block_in_place(|| self.consumer.commit(&list, CommitMode::Sync));
-        self.consumer.context().while_held(assignment, commit).ok_or_else(taken_away)?.map_err(|error| match error {
-            KafkaError::ConsumerCommit(RDKafkaErrorCode::FencedInstanceId) => poll_error(&error),
-            _ => failed(error),
-        })
     }
 }
 
@@ -177,8 +143,4 @@ fn count(batch: &Batch, left_out: usize, sink: &str) {
         tracing::warn!(sink, %topic, partition, first = batch.first, last = batch.last, left_out, "a torn transaction left records twice");
         names::count(names::SINK_SECOND_COPIES_TOTAL, &labels, left_out as u64);
     }
-}
-
-fn taken_away() -> RuntimeError {
-    RuntimeError::Transient("the partition was taken away".into())
 }

@@ -10,7 +10,7 @@ use millrace_schemas::{
     event::{Decision, DecisionSource, Transaction, TransactionScore, Windows},
     rules::Rules,
 };
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 use tokio::task::JoinHandle;
 
 /// Counts a customer's transactions: memory that shows at once when a record is lost or taken twice.
@@ -84,8 +84,21 @@ impl Worker {
         Self { shutdown, ended: tokio::spawn(run) }
     }
 
-    pub async fn stop(self) {
+    /// What ends the worker by itself.
+    pub async fn fails(mut self) -> String {
+        let ended = tokio::time::timeout(Duration::from_secs(60), &mut self.ended).await;
+        ended.expect("it ends within 60 s").expect("no panic").expect_err("it is refused").to_string()
+    }
+
+    pub async fn stop(mut self) {
         self.shutdown.cancel();
-        self.ended.await.expect("no panic").expect("ends well");
+        (&mut self.ended).await.expect("no panic").expect("ends well");
+    }
+}
+
+/// A test that failed ends its worker too, whose thread the runtime would wait for.
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.shutdown.cancel();
     }
 }

@@ -2,6 +2,9 @@
 
 mod counting;
 mod deployment;
+mod operators;
+mod pause;
 mod processor;
 mod recording;
+mod starts;
 mod torn;

@@ -7,7 +7,10 @@ use millrace_runtime::{
     sink::{self, Batch, Sink, SinkConfig, SinkError},
 };
 use millrace_schemas::Topic;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 use tokio::task::JoinHandle;
 
 /// The store; it outlives the workers that write to it.
@@ -57,8 +60,21 @@ impl Projector {
         Self { shutdown, ended: tokio::spawn(run) }
     }
 
-    pub async fn stop(self) {
+    /// What ends the projector by itself.
+    pub async fn fails(mut self) -> String {
+        let ended = tokio::time::timeout(Duration::from_secs(60), &mut self.ended).await;
+        ended.expect("it ends within 60 s").expect("no panic").expect_err("it is refused").to_string()
+    }
+
+    pub async fn stop(mut self) {
         self.shutdown.cancel();
-        self.ended.await.expect("no panic").expect("ends well");
+        (&mut self.ended).await.expect("no panic").expect("ends well");
+    }
+}
+
+/// A test that failed ends its projector too, whose thread the runtime would wait for.
+impl Drop for Projector {
+    fn drop(&mut self) {
+        self.shutdown.cancel();
     }
 }

@@ -112,10 +112,13 @@ async fn memory_waits_for_outputs_whose_transaction_is_not_decided() {
     let scores = until(|| read::<TransactionScore>(&log), 20).await;
     worker.stop().await;
 
-    append(&producer, 20..21).await;
+    let stored = producer.append(&transaction(20), Headers::new()).await.expect("acknowledged");
     let last = records(&log, Topic::TransactionScores).await.pop().expect("a record");
     let score = TransactionScore { transaction: transaction(20), ..scores[19].clone() };
-    let score = TransactionScore { source: Source { offset: 20, ..score.source.clone() }, ..score };
+    let score = TransactionScore {
+        source: Source { offset: 20, timestamp: stored.timestamp, ..score.source.clone() },
+        ..score
+    };
     let value = producer.schemas().codec().encode(&score).expect("encodes");
     let open = deployment::Transaction::begin(&log);
     open.write(&log, &[Record { value: Some(value.into()), ..last }]);

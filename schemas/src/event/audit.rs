@@ -1,4 +1,4 @@
-//! Facts about the log itself: requests and schemas.
+//! Facts about the log itself: requests, schemas and what operators want.
 
 use super::FieldError;
 use serde::{Deserialize, Serialize};
@@ -68,4 +68,29 @@ pub struct SchemaRecord {
     pub subject: String,
     /// The Avro schema as JSON text.
     pub schema: String,
+}
+
+/// Whether a worker works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ControlState {
+    /// `running`: it reads and writes.
+    Running,
+    /// `paused`: it keeps its place in the group and reads nothing.
+    Paused,
+}
+
+/// What an operator wants of a worker. Keyed by the worker's name; the last one holds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Control {
+    /// Id of this event.
+    pub event_id: String,
+    /// Processor or projection: scoring, receipts, clickhouse.
+    pub worker: String,
+    /// running: it reads and writes; paused: it keeps its place in the group and reads nothing.
+    pub state: ControlState,
+    /// When the operator said so, by the operator's clock.
+    pub since: i64,
+    /// Why, in the operator's words.
+    pub reason: Option<String>,
 }

@@ -8,7 +8,7 @@ mod receipt;
 mod score;
 mod transaction;
 
-pub use audit::{ItemResult, Request, SchemaRecord};
+pub use audit::{Control, ControlState, ItemResult, Request, SchemaRecord};
 pub use common::{FieldError, Source, TimeResolution};
 pub use letters::{DeadLetter, DeadLetterAction, Duplicate, LetterAction};
 pub use purchase::{Purchase, PurchaseLine, ReceiptKind};
@@ -84,6 +84,7 @@ event!(Duplicate, Duplicates, self => self.trn_id.clone().into_bytes());
 event!(Request, Requests, self => self.request_id.clone().into_bytes());
 event!(DeadLetterAction, DeadLetterActions, self => self.letter_id.clone().into_bytes());
 event!(SchemaRecord, Schemas, self => self.id.to_string().into_bytes());
+event!(Control, Controls, self => self.worker.clone().into_bytes());
 
 impl Journal for Transaction {
     fn owner(&self) -> &str {

@@ -8,14 +8,20 @@ use super::{
 };
 use crate::{
     Record, RuntimeError,
-    processor::decide::{Decider, Outcome, Partition},
+    processor::{
+        decide::{Decider, Outcome, Partition},
+        input::Inputs,
+    },
 };
 use millrace_schemas::{
     Topic,
     event::{Derived, Journal as _},
     rules::Checked,
 };
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    ops::Range,
+};
 
 /// Most outcomes without which a partition is held to have a gap; more is a loss that this cannot mend.
 const MISSING_MAX: usize = 20_000;
@@ -31,6 +37,7 @@ pub(super) struct Missing<Out> {
 
 /// The comparison while it goes on.
 pub(super) struct Merge<'v, P: Processor> {
+    inputs: &'v Inputs,
     decider: &'v Decider<P>,
     streams: Vec<Stream<P::Out>>,
     memory: Partition<P>,
@@ -46,15 +53,15 @@ where
     In<P>: Checked,
 {
     pub(super) fn new(
+        inputs: &'v Inputs,
         decider: &'v Decider<P>,
         streams: Vec<Stream<P::Out>>,
         partition: i32,
-        from: i64,
-        until: i64,
+        offsets: Range<i64>,
     ) -> Self {
-        let found = Verified { partition, from, until, ..Verified::default() };
+        let found = Verified { partition, from: offsets.start, until: offsets.end, ..Verified::default() };
         let (missing, waiting) = (BTreeMap::new(), HashMap::new());
-        Self { decider, streams, memory: decider.partition(), missing, waiting, found }
+        Self { inputs, decider, streams, memory: decider.partition(), missing, waiting, found }
     }
 
     pub(super) fn from(&self) -> i64 {
@@ -73,7 +80,8 @@ where
         // A repair of an earlier record may stand among them.
         let (written, strays): (Vec<_>, Vec<_>) = written.into_iter().partition(|it| it.source == record.offset);
         strays.into_iter().try_for_each(|stray| self.stray(stray))?;
-        let recomputed = self.decider.decide(&mut self.memory, record)?;
+        let input = self.inputs.read::<In<P>>(record)?;
+        let recomputed = self.decider.decide(&mut self.memory, record, input)?;
         let should_be = kind(&recomputed);
         self.found.records += 1;
         let mut written = written.into_iter();

@@ -14,7 +14,8 @@ pub use repair::Repaired;
 
 use super::{
     Processor,
-    decide::{Decider, Outcome},
+    decide::{Decider, In, Outcome},
+    input::Inputs,
 };
 use crate::{
     RuntimeError,
@@ -25,7 +26,6 @@ use crate::{
 use merge::Merge;
 use millrace_schemas::{
     Event, Topic,
-    event::Derived,
     rules::{Checked, Rules},
 };
 use serde::Serialize;
@@ -81,13 +81,12 @@ impl Verified {
 
 /// Recomputes the outcomes of one processor. Its work blocks the thread it is called on.
 pub struct Verifier<P: Processor> {
+    inputs: Inputs,
     decider: Decider<P>,
     log: Log,
     ends: Ends,
     committed: BTreeMap<i32, i64>,
 }
-
-type In<P> = <<P as Processor>::Out as Derived>::From;
 
 impl<P: Processor> Verifier<P>
 where
@@ -96,24 +95,22 @@ where
     /// Asks how far the processor is. Rules and horizon must be those it ran with.
     pub async fn new(processor: P, log: &Log, rules: Rules, dedup_horizon_ms: i64) -> Result<Self, RuntimeError> {
         log.check_topics().await?;
-        let decider = Decider {
+        let inputs = Inputs {
             schemas: log.codec().await?,
             runtime: Handle::current(),
             rules,
-            epoch: log.epoch().await?,
             partitions: log.partitions(In::<P>::TOPIC).await?,
-            horizon_ms: dedup_horizon_ms,
-            input_max_bytes: log.kafka().max_message_bytes,
-            processor,
+            max_bytes: log.kafka().max_message_bytes,
         };
+        let decider = Decider { processor, epoch: log.epoch().await?, horizon_ms: dedup_horizon_ms };
         let lag = log.lag(P::NAME, &[In::<P>::TOPIC]).await?;
         let committed = lag.partitions.iter().map(|it| (it.partition, it.committed.unwrap_or(0))).collect();
-        Ok(Self { decider, log: log.clone(), ends: Ends::new(log.kafka())?, committed })
+        Ok(Self { inputs, decider, log: log.clone(), ends: Ends::new(log.kafka())?, committed })
     }
 
     /// Partitions of the journal.
     pub fn partitions(&self) -> i32 {
-        self.decider.partitions
+        self.inputs.partitions
     }
 
     /// Compares one partition up to the processor's committed offset.
@@ -128,7 +125,8 @@ where
         }
         let until = self.committed.get(&partition).copied().unwrap_or(0);
         let mut journal = Scan::new(self.log.kafka(), In::<P>::TOPIC, &[partition], From::Beginning)?;
-        let mut merge = Merge::new(&self.decider, self.streams(partition)?, partition, self.from(partition)?, until);
+        let (streams, from) = (self.streams(partition)?, self.from(partition)?);
+        let mut merge = Merge::new(&self.inputs, &self.decider, streams, partition, from..until);
         while let Some(record) = journal.next_record()? {
             if record.offset >= until {
                 break;
@@ -152,7 +150,7 @@ where
         let stream = |topic: &Topic| {
             self.ends.wait_until_readable(*topic, partition)?;
             let scan = Scan::new(self.log.kafka(), *topic, &[partition], From::Beginning)?;
-            Ok(Stream::new(*topic, journal, scan, self.decider.schemas.clone(), self.decider.runtime.clone()))
+            Ok(Stream::new(*topic, journal, scan, self.inputs.schemas.clone(), self.inputs.runtime.clone()))
         };
         topics.iter().map(stream).collect()
     }

@@ -62,7 +62,7 @@ where
                 repaired.taken.push((offset, by));
                 continue;
             }
-            let Some(output) = output(self.decider.schemas.codec(), &it.record, &it.outcome)? else { continue };
+            let Some(output) = output(self.inputs.schemas.codec(), &it.record, &it.outcome)? else { continue };
             outgoing.push(Outgoing {
                 topic: output.topic,
                 partition: Some(output.partition),
@@ -94,7 +94,7 @@ where
             self.ends.wait_until_readable(*topic, partition)?;
             let from = if *next == 0 { From::Beginning } else { From::Offset(*next) };
             let scan = Scan::new(self.log.kafka(), *topic, &[partition], from)?;
-            let (schemas, runtime) = (self.decider.schemas.clone(), self.decider.runtime.clone());
+            let (schemas, runtime) = (self.inputs.schemas.clone(), self.inputs.runtime.clone());
             let mut stream = Stream::<P::Out>::new(*topic, In::<P>::TOPIC, scan, schemas, runtime);
             while let Some(written) = stream.before(i64::MAX)? {
                 if offsets.contains(&written.source) {
