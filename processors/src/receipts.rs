@@ -45,6 +45,14 @@ impl Memory<Purchase> for Forgetful {
             receipt: receipt.clone(),
         }
     }
+
+    fn save(&self) -> Option<Vec<u8>> {
+        Some(Vec::new())
+    }
+
+    fn load(&mut self, saved: &[u8]) -> bool {
+        saved.is_empty()
+    }
 }
 
 fn line(number: i32, item: &ReceiptItem) -> PurchaseLine {

@@ -3,6 +3,7 @@
 use super::{Layout, broker, clickhouse, registry};
 use crate::spec::Probe;
 use crate::{Result, Spec};
+use std::path::Path;
 
 /// One service, or the task that prepares for them.
 #[derive(Clone, Copy, Debug)]
@@ -65,7 +66,8 @@ pub const SERVICES: &[Service] = &[
 
 /// The services' processes; writes the configuration they share.
 pub(super) fn specs(layout: &Layout) -> Result<Vec<Spec>> {
-    let config = layout.file(crate::home::SERVICE_CONFIG, &config(layout))?;
+    let snapshots = layout.data_folder("snapshots")?;
+    let config = layout.file(crate::home::SERVICE_CONFIG, &config(layout, &snapshots))?;
     Ok(SERVICES.iter().map(|service| spec(layout, service).arg("--config").arg(&config)).collect())
 }
 
@@ -82,7 +84,7 @@ fn spec(layout: &Layout, service: &Service) -> Spec {
     service.after.iter().fold(spec, |spec, name| spec.after(name))
 }
 
-fn config(layout: &Layout) -> String {
+fn config(layout: &Layout, snapshots: &Path) -> String {
     let ports = &layout.ports;
     format!(
         "# Where this stack's parts are; every service is started with this file. Written at every start; changes are lost.
@@ -98,6 +100,9 @@ url = \"{clickhouse}\"
 [gateway]
 listen = \"{gateway}\"
 allow_anonymous = true
+
+[processor]
+snapshot_folder = {snapshots:?}
 ",
         kafka = ports.address(broker::NAME),
         registry = registry::url(ports),

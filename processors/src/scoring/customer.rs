@@ -7,9 +7,10 @@ use super::{
     windows::{Moment, Windows, WindowsView},
 };
 use millrace_schemas::event::Transaction;
+use serde::{Deserialize, Serialize};
 
 /// One customer's past.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Customer {
     windows: Windows,
     history: History,

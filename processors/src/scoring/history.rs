@@ -3,6 +3,7 @@
 //! They take 104 bytes, 32 more for each currency, and 8 for each device and location that is remembered.
 
 use millrace_schemas::event::Transaction;
+use serde::{Deserialize, Serialize};
 use std::{
     collections::VecDeque,
     hash::{DefaultHasher, Hasher},
@@ -12,7 +13,7 @@ use std::{
 pub const KNOWN_MAX: usize = 32;
 
 /// What a customer has done so far, over all transactions in the order of the log.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct History {
     /// One for each currency, in the order of first use.
     totals: Vec<Total>,
@@ -21,7 +22,7 @@ pub struct History {
     newest: Option<i64>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Total {
     currency: [u8; 3],
     count: u64,
@@ -91,7 +92,7 @@ impl History {
 }
 
 /// Fingerprints of what was seen, the one first seen longest ago first.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Known(VecDeque<u64>);
 
 impl Known {
@@ -113,9 +114,9 @@ impl Known {
     }
 }
 
-/// Stands for a text within this process; never leaves it. Who wanted to pass for another's device would just send its id, so
+/// Stands for a text in this process and in snapshots of programs that hash alike; never leaves them. Who wanted to pass for another's device would just send its id, so
 /// that a hash need not withstand more than chance.
-fn fingerprint(text: &str) -> u64 {
+pub(super) fn fingerprint(text: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
     hasher.write(text.as_bytes());
     hasher.finish()

@@ -82,6 +82,11 @@ impl Processor for Scoring {
         Customers { rules: Arc::clone(&self.rules), customers: HashMap::new() }
     }
 
+    /// Fingerprints differ where the standard library's hash does.
+    fn memory_version(&self) -> String {
+        format!("1 {:x}", history::fingerprint("millrace"))
+    }
+
     fn not_comparable(&self, written: &TransactionScore) -> &'static [&'static str] {
         if written.configuration == self.rules.version() { &[] } else { DECIDED_BY_RULES }
     }
@@ -106,6 +111,14 @@ impl Memory<TransactionScore> for Customers {
     fn restore(&mut self, output: &TransactionScore) {
         let transaction = &output.transaction;
         self.customers.entry_ref(transaction.customer_id.as_str()).or_default().remember(transaction);
+    }
+
+    fn save(&self) -> Option<Vec<u8>> {
+        postcard::to_stdvec(&self.customers).ok()
+    }
+
+    fn load(&mut self, saved: &[u8]) -> bool {
+        postcard::from_bytes(saved).map(|customers| self.customers = customers).is_ok()
     }
 
     fn process(&mut self, transaction: &Transaction, context: &Context) -> TransactionScore {

@@ -17,6 +17,7 @@ use millrace_schemas::{
     rules::AMOUNT_MAX,
     time::{DAY_MS, HOUR_MS},
 };
+use serde::{Deserialize, Serialize};
 use std::{collections::VecDeque, ops::Range};
 use sums::{BlockSums, Sum};
 
@@ -45,7 +46,7 @@ const _: () = assert!(AMOUNT_MAX < 1 << (u64::BITS - CURRENCY_BITS), "an amount 
 const _: () = assert!(RETENTION_MS < u32::MAX as i64, "all retained times fit 32 bits");
 
 /// A retained transaction: milliseconds since the customer's base, then amount and currency in one 64-bit word, low half first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 struct Entry([u32; 3]);
 
 impl Entry {
@@ -69,7 +70,7 @@ impl Entry {
 }
 
 /// The retained transactions of one customer, sorted by time; among equal times, in the order they came.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Windows {
     /// Entries count their milliseconds from here. Not after anything that may still be retained.
     base: i64,

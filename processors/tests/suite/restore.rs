@@ -45,6 +45,25 @@ proptest! {
         prop_assert_eq!(&continued[..], &outputs[split..]);
         prop_assert!(second == memory);
     }
+
+    #[test]
+    fn memory_that_was_saved_goes_on_as_it_would_have(log in any_log(), at in any::<prop::sample::Index>()) {
+        let outputs = score_from(&mut customers(), 0, &log);
+        let split = at.index(log.len());
+        let mut loaded = customers();
+        prop_assert!(loaded.load(&restored(&outputs[..split]).save().expect("saved")));
+        prop_assert!(loaded == restored(&outputs[..split]));
+        prop_assert_eq!(&score_from(&mut loaded, split as i64, &log[split..])[..], &outputs[split..]);
+    }
+}
+
+#[test]
+fn memory_that_was_cut_off_is_not_loaded() {
+    let mut memory = customers();
+    score_from(&mut memory, 0, &[transaction()]);
+    let saved = memory.save().expect("saved");
+    assert!(!customers().load(&saved[..saved.len() - 1]));
+    assert!(!Receipts.memory().load(&saved));
 }
 
 #[test]

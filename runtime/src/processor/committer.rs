@@ -45,6 +45,9 @@ pub(super) struct Decided {
     pub(super) output: Option<Output>,
 }
 
+/// Hears of a commit; fails when the committer ends before it.
+pub(super) type Committed = Receiver<()>;
+
 /// The journal whose offsets are committed.
 #[derive(Debug, Clone)]
 pub(super) struct Journal {
@@ -164,6 +167,12 @@ impl Committer {
         }
         self.check()?;
         Err(RuntimeError::Transient(format!("what was decided is not committed after {} s", deadline.as_secs())))
+    }
+
+    /// Hears when everything handed over is committed; `None` when too much waits to ask now.
+    pub(super) fn when_committed(&self) -> Option<Committed> {
+        let (done, wait) = channel();
+        self.queue.as_ref()?.try_send(Work::Flush(done)).ok().map(|()| wait)
     }
 
     /// The failure that ended the committer, if one did.

@@ -5,6 +5,7 @@ use super::{
     dedup::{Dedup, Seen},
     input::Refusal,
     offsets::Offsets,
+    snapshot::{Identity, Snapshot},
 };
 use crate::{Headers, Record, RuntimeError};
 use millrace_schemas::{
@@ -64,9 +65,23 @@ pub(super) struct Partition<P: Processor> {
     emitted: Option<(i64, i64)>,
     /// Journal offsets from where the partition begins whose outcome is in the log already.
     outcomes: Offsets,
+    /// Journal offset of the last input that was decided.
+    through: Option<i64>,
 }
 
 impl<P: Processor> Partition<P> {
+    /// The memory as it is, for a file; `None` when there is nothing to save, the processor's cannot be saved, or the outputs are
+    /// ahead of the inputs, which a snapshot would not tell.
+    pub(super) fn save(&self, continue_at: i64) -> Option<Snapshot> {
+        Some(Snapshot {
+            through: self.through.filter(|through| self.outcomes.last().is_none_or(|last| last <= *through))?,
+            continue_at,
+            emitted: self.emitted?,
+            remembered: self.dedup.remembered().collect(),
+            memory: self.memory.save()?,
+        })
+    }
+
     /// Offset and broker's time of the last input that has an output.
     pub(super) fn emitted(&self) -> Option<(i64, i64)> {
         self.emitted
@@ -86,6 +101,28 @@ impl<P: Processor> Decider<P> {
             dedup: Dedup::new(self.horizon_ms),
             emitted: None,
             outcomes: Offsets::default(),
+            through: None,
+        }
+    }
+
+    /// The memory of a snapshot; `None` when the processor cannot read its own.
+    pub(super) fn load(&self, snapshot: Snapshot) -> Option<Partition<P>> {
+        let mut partition = self.partition();
+        for id in snapshot.remembered {
+            partition.dedup.remember(id.identity, id.content, id.offset, id.time);
+        }
+        partition.emitted = Some(snapshot.emitted);
+        partition.memory.load(&snapshot.memory).then_some(partition)
+    }
+
+    /// What snapshots of a partition are of.
+    pub(super) fn identity(&self, partition: i32) -> Identity {
+        Identity {
+            processor: P::NAME.to_owned(),
+            memory: self.processor.memory_version(),
+            epoch: self.epoch.clone(),
+            partition,
+            horizon_ms: self.horizon_ms,
         }
     }
 
@@ -96,6 +133,7 @@ impl<P: Processor> Decider<P> {
         record: &Record,
         input: Result<In<P>, Refusal>,
     ) -> Result<Outcome<P::Out>, RuntimeError> {
+        partition.through = Some(record.offset);
         if partition.outcomes.contains(record.offset) {
             return Ok(Outcome::Done);
         }

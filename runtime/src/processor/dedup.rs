@@ -1,5 +1,6 @@
 //! Which business ids were seen: the first record of an id wins, within a horizon of log time.
 
+use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, VecDeque};
 
 /// What an id that was seen says of a later record.
@@ -28,7 +29,26 @@ struct First {
     offset: i64,
 }
 
+/// An id that is remembered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Remembered {
+    /// Broker's time of its first record.
+    pub(super) time: i64,
+    pub(super) identity: u128,
+    pub(super) content: u64,
+    /// Offset of its first record.
+    pub(super) offset: i64,
+}
+
 impl Dedup {
+    /// Everything remembered, the oldest first.
+    pub(super) fn remembered(&self) -> impl Iterator<Item = Remembered> {
+        self.by_time.iter().filter_map(|(time, identity)| {
+            let First { content, offset } = *self.first.get(identity)?;
+            Some(Remembered { time: *time, identity: *identity, content, offset })
+        })
+    }
+
     /// Remembers ids for `horizon_ms` of the broker's time.
     pub(super) fn new(horizon_ms: i64) -> Self {
         Self { horizon_ms, ..Self::default() }

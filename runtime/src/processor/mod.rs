@@ -3,8 +3,10 @@
 //! A processor says only how one valid, first-seen input becomes an output, from a memory that can be rebuilt from its outputs.
 //! Everything else is the same for all and stands here: [`worker`] has the chain one record goes through, on one thread: it is
 //! read by [`input`], decided by [`decide`], which asks [`dedup`] what was seen, and handed to [`committer`], which writes in Kafka
-//! transactions on another thread, with a [`marker`] beside the offsets. [`restore`] rebuilds memory, [`restorer`] from the broker.
+//! transactions on another thread, with a [`marker`] beside the offsets. [`restore`] rebuilds memory, [`restorer`] from the broker, beginning with a [`snapshot`] where there is one; [`snapshots`]
+//! takes them.
 
+mod assignment;
 mod committer;
 mod decide;
 mod dedup;
@@ -16,12 +18,15 @@ mod offsets;
 pub mod replay;
 mod restore;
 mod restorer;
+mod snapshot;
+mod snapshots;
 mod worker;
 
+pub(crate) use assignment::starting_positions;
 pub(crate) use decide::dead_letter;
 pub(crate) use marker::Committed;
+pub(crate) use worker::poll_error;
 pub use worker::{ProcessorConfig, run};
-pub(crate) use worker::{poll_error, starting_positions};
 
 use millrace_schemas::event::{Derived, Source};
 
@@ -37,6 +42,11 @@ pub trait Processor: Send + Sync + 'static {
     /// The memory of a partition of which nothing was read yet.
     fn memory(&self) -> Self::Memory;
 
+    /// Names what [`Memory::save`] gives: changes when its shape or its meaning does, and older snapshots are not read any more.
+    fn memory_version(&self) -> String {
+        String::new()
+    }
+
     /// Fields of a written output that this processor would not give again, since another configuration decided them: prefixes of
     /// JSON pointers. Nothing when the output is of this one's configuration.
     fn not_comparable(&self, _written: &Self::Out) -> &'static [&'static str] {
@@ -51,6 +61,16 @@ pub trait Memory<Out: Derived>: Send + 'static {
 
     /// Decides one input that keeps the rules and was not seen before.
     fn process(&mut self, input: &Out::From, context: &Context) -> Out;
+
+    /// The memory as bytes, for a snapshot; `None` when it cannot be saved, and is rebuilt from all outputs at every start.
+    fn save(&self) -> Option<Vec<u8>> {
+        None
+    }
+
+    /// Makes a fresh memory the one that was saved; false when it cannot read the bytes. It is not used then.
+    fn load(&mut self, _saved: &[u8]) -> bool {
+        false
+    }
 }
 
 /// What a processor may know of an input besides the input: nothing that a replay would not give again.

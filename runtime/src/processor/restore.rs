@@ -4,6 +4,7 @@ use super::{
     Processor,
     decide::{Decider, Partition},
     marker::Committed,
+    snapshot::Snapshot,
 };
 use crate::{
     RuntimeError, SourcePosition,
@@ -41,8 +42,18 @@ pub(super) enum At {
 
 /// What is committed of one partition, in the journal and in the topics a processor writes.
 pub(super) trait Past<Out> {
-    /// Gives every output with its source, and whether a repair wrote it; in order, to the end.
-    fn outputs(&self, each: &mut dyn FnMut(&Out, bool) -> Result<(), RuntimeError>) -> Result<(), Stop>;
+    /// The snapshot of this partition, if there is one that can be read.
+    fn snapshot(&self) -> Option<Snapshot>;
+
+    /// Gives every output from an offset on, or from the beginning, and whether a repair wrote it; in order, to the end.
+    fn outputs(
+        &self,
+        from: Option<i64>,
+        each: &mut dyn FnMut(&Out, bool) -> Result<(), RuntimeError>,
+    ) -> Result<(), Stop>;
+
+    /// Source offset of the first output from an offset on.
+    fn first_source(&self, offset: i64) -> Result<Option<i64>, Stop>;
 
     /// Gives the sources of a topic's records, those at least that were written since a time in epoch milliseconds.
     fn sources(&self, topic: Topic, since: Option<i64>, each: &mut dyn FnMut(SourcePosition)) -> Result<(), Stop>;
@@ -58,18 +69,14 @@ pub(super) fn restore<P: Processor>(
     committed: &Committed,
     past: &impl Past<P::Out>,
 ) -> Result<(Partition<P>, u64), Stop> {
-    let (mut partition, mut outputs) = (decider.partition(), 0);
     if sabotage::is_on(Sabotage::Restore) {
-        return Ok((partition, outputs));
+        return Ok((decider.partition(), 0));
     }
     let from = committed.offset.unwrap_or(0);
-    past.outputs(&mut |output, is_repair| {
-        outputs += 1;
-        if output.source().offset >= from {
-            partition.note(output.source().offset);
-        }
-        decider.restore(&mut partition, output, is_repair)
-    })?;
+    let (mut partition, outputs) = match from_snapshot(decider, committed, past)? {
+        Some(restored) => restored,
+        None => take_back(decider, decider.partition(), from, None, past)?,
+    };
     check_outputs::<P>(committed, &partition)?;
     check_journal(committed, &partition, past)?;
     // Where nothing is left to read there is no outcome either.
@@ -85,6 +92,54 @@ pub(super) fn restore<P: Processor>(
         }
     }
     Ok((partition, outputs))
+}
+
+/// Takes back the outputs from an offset on, or from the beginning.
+fn take_back<P: Processor>(
+    decider: &Decider<P>,
+    mut partition: Partition<P>,
+    from: i64,
+    continue_at: Option<i64>,
+    past: &impl Past<P::Out>,
+) -> Result<(Partition<P>, u64), Stop> {
+    let mut outputs = 0;
+    past.outputs(continue_at, &mut |output, is_repair| {
+        outputs += 1;
+        if output.source().offset >= from {
+            partition.note(output.source().offset);
+        }
+        decider.restore(&mut partition, output, is_repair)
+    })?;
+    Ok((partition, outputs))
+}
+
+/// Begins with the snapshot. `None` when there is none, or it is not of the past that the group and the outputs have.
+fn from_snapshot<P: Processor>(
+    decider: &Decider<P>,
+    committed: &Committed,
+    past: &impl Past<P::Out>,
+) -> Result<Option<(Partition<P>, u64)>, Stop> {
+    let Some(snapshot) = past.snapshot() else { return Ok(None) };
+    let passed_over = |why| {
+        tracing::warn!(processor = P::NAME, partition = committed.partition, why, "a snapshot is passed over");
+        Ok(None)
+    };
+    let Some(from) = committed.offset.filter(|offset| committed.marker.is_some() && *offset > snapshot.through) else {
+        return passed_over("the group has not committed what it holds");
+    };
+    let (continue_at, (last, _)) = (snapshot.continue_at, snapshot.emitted);
+    if !begins_with(past, continue_at, last)? {
+        return passed_over("the outputs do not go on where it ends");
+    }
+    match decider.load(snapshot) {
+        Some(partition) => take_back(decider, partition, from, Some(continue_at), past).map(Some),
+        None => passed_over("the processor cannot read its own memory"),
+    }
+}
+
+/// Whether the first output from an offset on is of a source up to `last`.
+fn begins_with<Out: Derived>(past: &impl Past<Out>, offset: i64, last: i64) -> Result<bool, Stop> {
+    Ok(past.first_source(offset)?.is_some_and(|source| source <= last))
 }
 
 fn journal<P: Processor>() -> Topic {

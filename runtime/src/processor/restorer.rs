@@ -5,6 +5,7 @@ use super::{
     decide::{Decider, Partition},
     marker::Committed,
     restore::{At, Past, Stop, restore},
+    snapshot::{self, Snapshot},
 };
 use crate::{
     Record, RuntimeError, SourcePosition,
@@ -15,6 +16,7 @@ use crate::{
 };
 use millrace_schemas::{Event, Topic, event::Derived};
 use std::{
+    path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -46,6 +48,7 @@ pub(super) struct Restorer<P: Processor> {
     jobs: Option<Sender<Job>>,
     results: Receiver<(u64, Result<Restored<P>, RuntimeError>)>,
     threads: Vec<JoinHandle<()>>,
+    ends: Arc<Ends>,
     /// Counts assignments; what was begun for an earlier one is given up.
     assignment: Arc<AtomicU64>,
 }
@@ -62,6 +65,7 @@ impl<P: Processor> Restorer<P> {
         schemas: &Schemas,
         runtime: &Handle,
         kafka: &KafkaConfig,
+        snapshots: Option<&Path>,
     ) -> Result<Self, RuntimeError> {
         let (jobs, waiting) = channel();
         let (done, results) = channel();
@@ -76,6 +80,7 @@ impl<P: Processor> Restorer<P> {
                 runtime: runtime.clone(),
                 kafka: kafka.clone(),
                 ends: Arc::clone(&ends),
+                snapshots: snapshots.map(Path::to_owned),
                 assignment: Arc::clone(&assignment),
             };
             let (waiting, done) = (Arc::clone(&waiting), done.clone());
@@ -85,7 +90,7 @@ impl<P: Processor> Restorer<P> {
                 .map_err(|error| RuntimeError::Fatal(format!("starting a thread: {error}")))
         };
         let threads = (0..count).map(thread).collect::<Result<_, _>>()?;
-        Ok(Self { jobs: Some(jobs), results, threads, assignment })
+        Ok(Self { jobs: Some(jobs), results, threads, ends, assignment })
     }
 
     /// Begins to restore partitions.
@@ -95,6 +100,11 @@ impl<P: Processor> Restorer<P> {
             let sent = self.jobs.as_ref().is_some_and(|jobs| jobs.send(Job { committed, assignment }).is_ok());
             if sent { Ok(()) } else { Err(RuntimeError::Fatal("the threads that restore memory have ended".into())) }
         })
+    }
+
+    /// Where a partition's outputs end now, to whoever reads them.
+    pub(super) fn end_of_outputs(&self, number: i32) -> Result<i64, RuntimeError> {
+        self.ends.of_readable(P::Out::TOPIC, number)
     }
 
     /// Gives up what was begun: the partitions are gone.
@@ -129,6 +139,8 @@ struct Thread<P: Processor> {
     runtime: Handle,
     kafka: KafkaConfig,
     ends: Arc<Ends>,
+    /// Folder with snapshots.
+    snapshots: Option<PathBuf>,
     assignment: Arc<AtomicU64>,
 }
 
@@ -183,6 +195,28 @@ impl<P: Processor> KafkaPast<'_, P> {
         }
     }
 
+    /// The first record from an offset on.
+    fn first(&self, topic: Topic, offset: i64) -> Result<Option<Record>, Stop> {
+        let number = self.job.committed.partition;
+        let mut reader = Reader::new(&self.thread.kafka, topic, &[number], From::Offset(offset))?;
+        loop {
+            self.still_wanted()?;
+            match reader.next(WAIT)? {
+                Read::Record(record) => return Ok(Some(*record)),
+                Read::End(_) => return Ok(None),
+                Read::Idle => {}
+            }
+        }
+    }
+
+    fn output(&self, record: &Record) -> Result<P::Out, RuntimeError> {
+        let Thread { schemas, runtime, .. } = self.thread;
+        schemas.decode::<P::Out>(runtime, record.value.as_deref())?.map_err(|error| {
+            let at = format!("{} {}/{}", record.topic, record.partition, record.offset);
+            RuntimeError::Fatal(format!("own output at {at}: {error}"))
+        })
+    }
+
     /// Waits until everything that stands in the partition now is decided to be committed or aborted. A former owner's last
     /// transaction may be committed for the offsets while its marker is not in this partition yet, where readers stop.
     fn wait_until_readable(&self, topic: Topic) -> Result<(), Stop> {
@@ -203,15 +237,33 @@ impl<P: Processor> KafkaPast<'_, P> {
 }
 
 impl<P: Processor> Past<P::Out> for KafkaPast<'_, P> {
-    fn outputs(&self, each: &mut dyn FnMut(&P::Out, bool) -> Result<(), RuntimeError>) -> Result<(), Stop> {
-        let Thread { schemas, runtime, .. } = self.thread;
-        self.records(P::Out::TOPIC, From::Beginning, &mut |record| {
-            let output = schemas.decode::<P::Out>(runtime, record.value.as_deref())?.map_err(|error| {
-                let at = format!("{} {}/{}", record.topic, record.partition, record.offset);
-                RuntimeError::Fatal(format!("own output at {at}: {error}"))
-            })?;
-            each(&output, record.headers.get(headers::REPAIR).is_some())
+    fn snapshot(&self) -> Option<Snapshot> {
+        let identity = self.thread.decider.identity(self.job.committed.partition);
+        let read = snapshot::read(self.thread.snapshots.as_deref()?, &identity);
+        read.unwrap_or_else(|why| {
+            tracing::warn!(processor = P::NAME, partition = identity.partition, why, "a snapshot is passed over");
+            None
         })
+    }
+
+    fn outputs(
+        &self,
+        from: Option<i64>,
+        each: &mut dyn FnMut(&P::Out, bool) -> Result<(), RuntimeError>,
+    ) -> Result<(), Stop> {
+        let from = from.map_or(From::Beginning, From::Offset);
+        self.records(P::Out::TOPIC, from, &mut |record| {
+            each(&self.output(record)?, record.headers.get(headers::REPAIR).is_some())
+        })
+    }
+
+    fn first_source(&self, offset: i64) -> Result<Option<i64>, Stop> {
+        let (begin, end) = self.thread.ends.range(P::Out::TOPIC, self.job.committed.partition)?;
+        if !(begin..end).contains(&offset) {
+            return Ok(None);
+        }
+        let record = self.first(P::Out::TOPIC, offset)?;
+        Ok(record.map(|record| self.output(&record)).transpose()?.map(|output| output.source().offset))
     }
 
     fn sources(&self, topic: Topic, since: Option<i64>, each: &mut dyn FnMut(SourcePosition)) -> Result<(), Stop> {
@@ -231,14 +283,7 @@ impl<P: Processor> Past<P::Out> for KafkaPast<'_, P> {
         if offset < begin {
             return Ok(At::Nothing);
         }
-        let mut reader = Reader::new(&self.thread.kafka, topic, &[number], From::Offset(offset))?;
-        loop {
-            self.still_wanted()?;
-            match reader.next(WAIT)? {
-                Read::Record(record) if record.offset == offset => return Ok(At::Record(record.timestamp)),
-                Read::Record(_) | Read::End(_) => return Ok(At::Nothing),
-                Read::Idle => {}
-            }
-        }
+        let found = self.first(topic, offset)?.filter(|record| record.offset == offset);
+        Ok(found.map_or(At::Nothing, |record| At::Record(record.timestamp)))
     }
 }

@@ -2,11 +2,13 @@
 
 use super::{
     Processor,
-    committer::{Committer, Decided, GroupMetadata, Journal},
+    assignment::{Assignment, Change},
+    committer::{Committer, Decided, Journal},
     decide::{Decider, In, Partition, output},
     input::Inputs,
-    marker::{Committed, Last},
+    marker::Last,
     restorer::Restorer,
+    snapshots::Snapshots,
 };
 use crate::{
     Record, RuntimeError,
@@ -20,16 +22,15 @@ use crate::{
 };
 use millrace_schemas::{Event, event::Derived, rules::Checked, rules::Rules, time::DAY_MS};
 use rdkafka::{
-    ClientContext, Offset, TopicPartitionList,
-    consumer::{BaseConsumer, Consumer as _, ConsumerContext, ConsumerGroupMetadata, Rebalance},
+    TopicPartitionList,
+    consumer::{BaseConsumer, Consumer as _},
     error::KafkaError,
-    topic_partition_list::TopicPartitionListElem,
-    types::RDKafkaRespErr,
 };
 use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    path::PathBuf,
+    sync::Arc,
     time::{Duration, Instant},
 };
 use tokio::{runtime::Handle, sync::OnceCell};
@@ -47,13 +48,24 @@ pub struct ProcessorConfig {
     pub dedup_horizon_ms: i64,
     /// A worker that commits nothing for this long although it has work ends its process, for the supervisor to start it again.
     pub stall_max_ms: u64,
+    /// Folder for snapshots of memory, which make restarts quick; none are taken without one. They may be deleted at any time.
+    pub snapshot_folder: Option<PathBuf>,
+    /// Time between two snapshots of a partition.
+    pub snapshot_every_ms: u64,
     /// How long a shutdown or rebalance waits for what is decided to be committed.
     pub drain_timeout_ms: u64,
 }
 
 impl Default for ProcessorConfig {
     fn default() -> Self {
-        Self { slot: 0, dedup_horizon_ms: DAY_MS, stall_max_ms: 60_000, drain_timeout_ms: 10_000 }
+        Self {
+            slot: 0,
+            dedup_horizon_ms: DAY_MS,
+            stall_max_ms: 60_000,
+            snapshot_folder: None,
+            snapshot_every_ms: 60_000,
+            drain_timeout_ms: 10_000,
+        }
     }
 }
 
@@ -132,6 +144,7 @@ struct Worker<P: Processor> {
     inputs: Inputs,
     decider: Arc<Decider<P>>,
     restorer: Restorer<P>,
+    snapshots: Option<Snapshots>,
     kafka: KafkaConfig,
     config: ProcessorConfig,
     journal: Journal,
@@ -158,7 +171,7 @@ where
         pause: Pause,
         beat: crate::lifecycle::Heartbeat,
     ) -> Result<Self, RuntimeError> {
-        let assignment = Assignment { drain: Duration::from_millis(config.drain_timeout_ms), ..Assignment::default() };
+        let assignment = Assignment::new(Duration::from_millis(config.drain_timeout_ms));
         let consumer: BaseConsumer<Assignment> = kafka::group_consumer(&kafka, P::NAME, config.slot)
             .create_with_context(assignment)
             .map_err(|error| RuntimeError::Fatal(format!("kafka configuration: {error}")))?;
@@ -170,12 +183,15 @@ where
             .subscribe(&[&topic_name(&kafka, journal.topic)])
             .map_err(|error| RuntimeError::kafka("subscribing", &error))?;
         let decider = Arc::new(decider);
-        let restorer = Restorer::start(&decider, &inputs.schemas, &inputs.runtime, &kafka)?;
+        let folder = config.snapshot_folder.as_deref();
+        let restorer = Restorer::start(&decider, &inputs.schemas, &inputs.runtime, &kafka, folder)?;
+        let snapshots = Snapshots::start(&config)?;
         tracing::info!(processor = P::NAME, slot = config.slot, topic = %journal.topic, "processor started");
         Ok(Self {
             inputs,
             decider,
             restorer,
+            snapshots,
             kafka,
             config,
             journal,
@@ -199,6 +215,7 @@ where
             if last_look.elapsed() > Duration::from_secs(1) {
                 last_look = Instant::now();
                 self.report();
+                self.take_snapshot()?;
             }
         }
         tracing::info!(processor = P::NAME, "draining");
@@ -217,6 +234,7 @@ where
                 }
                 Change::Revoked => {
                     self.restorer.abandon();
+                    self.snapshots.iter_mut().for_each(Snapshots::forget);
                     self.partitions.clear();
                 }
                 Change::Failed(error) => return Err(error),
@@ -239,6 +257,10 @@ where
                 self.consumer
                     .resume(&self.list([restored.number]))
                     .map_err(|error| RuntimeError::kafka("resuming", &error))?;
+            }
+            if let Some(snapshots) = &mut self.snapshots {
+                let end = self.restorer.end_of_outputs(restored.number)?;
+                snapshots.begin(restored.number, &restored.partition, end);
             }
             self.partitions.insert(restored.number, restored.partition);
         }
@@ -290,6 +312,17 @@ where
         self.committer.push(Decided { partition: record.partition, last: Last::of(record, emitted), output })
     }
 
+    /// Takes a snapshot of the partition whose turn it is.
+    fn take_snapshot(&mut self) -> Result<(), RuntimeError> {
+        let Some(snapshots) = &mut self.snapshots else { return Ok(()) };
+        let Some(number) = snapshots.due(&self.partitions) else { return Ok(()) };
+        let end = self.restorer.end_of_outputs(number)?;
+        if let Some(partition) = self.partitions.get(&number) {
+            snapshots.take(self.decider.identity(number), partition, end, &self.committer);
+        }
+        Ok(())
+    }
+
     /// Beats when there is nothing to do or something was done, and publishes the age of the oldest unfinished record.
     fn report(&self) {
         let oldest = self.committer.oldest();
@@ -315,90 +348,4 @@ pub(crate) fn poll_error(error: &KafkaError) -> RuntimeError {
         )),
         _ => RuntimeError::kafka("polling", error),
     }
-}
-
-enum Change {
-    Assigned(Vec<Committed>),
-    Revoked,
-    Failed(RuntimeError),
-}
-
-/// Serves rebalances inside `poll`: begins new partitions paused and at an explicit offset, and gives none away before what was
-/// decided of it is committed.
-#[derive(Default)]
-struct Assignment {
-    committer: OnceLock<Arc<Committer>>,
-    group: GroupMetadata,
-    drain: Duration,
-    changes: Mutex<Vec<Change>>,
-}
-
-impl Assignment {
-    fn take(&self) -> Vec<Change> {
-        std::mem::take(&mut self.changes.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Who the committer commits for from now on.
-    fn member(&self, metadata: Option<ConsumerGroupMetadata>) {
-        *self.group.lock().unwrap_or_else(PoisonError::into_inner) = metadata.map(Arc::new);
-    }
-
-    fn note(&self, change: Change) {
-        self.changes.lock().unwrap_or_else(PoisonError::into_inner).push(change);
-    }
-
-    fn assign(&self, consumer: &BaseConsumer<Self>, list: &TopicPartitionList) -> Result<Vec<Committed>, KafkaError> {
-        let positions = starting_positions(consumer, list)?;
-        consumer.assign(&positions)?;
-        consumer.pause(&positions)?;
-        self.member(consumer.group_metadata());
-        Ok(positions.elements().iter().map(Committed::of).collect())
-    }
-}
-
-/// Committed offsets; the beginning where nothing was ever committed, since a group that has begun never resets.
-pub(crate) fn starting_positions<C: ConsumerContext>(
-    consumer: &BaseConsumer<C>,
-    list: &TopicPartitionList,
-) -> Result<TopicPartitionList, KafkaError> {
-    let mut positions = consumer.committed_offsets(list.clone(), Duration::from_secs(10))?;
-    positions.elements().iter().try_for_each(TopicPartitionListElem::error)?;
-    let unset: Vec<(String, i32)> = positions
-        .elements()
-        .iter()
-        .filter(|element| !matches!(element.offset(), Offset::Offset(_)))
-        .map(|element| (element.topic().to_owned(), element.partition()))
-        .collect();
-    for (topic, partition) in unset {
-        positions.set_partition_offset(&topic, partition, Offset::Beginning)?;
-    }
-    Ok(positions)
-}
-
-impl ClientContext for Assignment {}
-
-impl ConsumerContext for Assignment {
-    fn rebalance(&self, consumer: &BaseConsumer<Self>, error: RDKafkaRespErr, list: &mut TopicPartitionList) {
-        if error == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
-            match self.assign(consumer, list) {
-                Ok(partitions) => self.note(Change::Assigned(partitions)),
-                Err(error) => self.note(Change::Failed(RuntimeError::kafka("taking over partitions", &error))),
-            }
-            return;
-        }
-        if consumer.assignment_lost() {
-            self.note(Change::Failed(RuntimeError::Transient("the partitions were lost to another member".into())));
-        } else if let Some(committer) = self.committer.get()
-            && let Err(error) = committer.flush(self.drain)
-        {
-            self.note(Change::Failed(error));
-        }
-        self.member(None);
-        self.note(Change::Revoked);
-        if let Err(error) = consumer.unassign() {
-            self.note(Change::Failed(RuntimeError::kafka("giving partitions away", &error)));
-        }
-    }
-
-    fn pre_rebalance(&self, _: &BaseConsumer<Self>, _: &Rebalance<'_>) {}
 }

@@ -28,9 +28,21 @@ impl Processor for Counting {
     fn memory(&self) -> Counts {
         Counts::default()
     }
+
+    fn memory_version(&self) -> String {
+        "1".into()
+    }
 }
 
 impl Memory<TransactionScore> for Counts {
+    fn save(&self) -> Option<Vec<u8>> {
+        serde_json::to_vec(&self.0).ok()
+    }
+
+    fn load(&mut self, saved: &[u8]) -> bool {
+        serde_json::from_slice(saved).map(|counts| self.0 = counts).is_ok()
+    }
+
     fn restore(&mut self, output: &TransactionScore) {
         *self.0.entry(output.transaction.customer_id.clone()).or_default() += 1;
     }
@@ -79,8 +91,12 @@ pub struct Worker {
 
 impl Worker {
     pub fn start(log: &Log) -> Self {
+        Self::start_with(log, ProcessorConfig::default())
+    }
+
+    pub fn start_with(log: &Log, config: ProcessorConfig) -> Self {
         let shutdown = Shutdown::new();
-        let run = processor::run(Counting, log.clone(), Rules::default(), ProcessorConfig::default(), shutdown.clone());
+        let run = processor::run(Counting, log.clone(), Rules::default(), config, shutdown.clone());
         Self { shutdown, ended: tokio::spawn(run) }
     }
 

@@ -6,5 +6,6 @@ mod operators;
 mod pause;
 mod processor;
 mod recording;
+mod snapshots;
 mod starts;
 mod torn;

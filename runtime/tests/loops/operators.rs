@@ -67,12 +67,27 @@ pub async fn make_anew(log: &Log, topic: Topic) {
     }
 }
 
+/// Deletes the records of a partition below an offset.
+pub async fn delete_records(log: &Log, topic: Topic, partition: i32, below: i64) {
+    let mut list = TopicPartitionList::new();
+    list.add_partition_offset(&log.topic_name(topic), partition, Offset::Offset(below)).expect("an offset");
+    admin(log).delete_records(&list, &AdminOptions::new()).await.expect("deleted");
+}
+
 /// Gives topics more partitions.
 pub async fn set_partitions(log: &Log, topics: &[Topic], count: usize) {
     let names: Vec<String> = topics.iter().map(|topic| log.topic_name(*topic)).collect();
     let new: Vec<NewPartitions<'_>> = names.iter().map(|name| NewPartitions::new(name, count)).collect();
     for made in admin(log).create_partitions(&new, &AdminOptions::new()).await.expect("an answer") {
         made.expect("made");
+    }
+    // The broker tells of them a moment later.
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
+    for topic in topics {
+        while log.partitions(*topic).await.expect("topic") != count as i32 {
+            assert!(tokio::time::Instant::now() < deadline, "{topic} has not {count} partitions");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::Entry;
 use millrace_schemas::rules::AMOUNT_MAX;
+use serde::{Deserialize, Serialize};
 use std::{
     collections::VecDeque,
     ops::{AddAssign, Range},
@@ -41,19 +42,19 @@ pub(super) fn scan(entries: &VecDeque<Entry>, stretch: Range<usize>, currency: u
 
 /// Sums of consecutive blocks of entries, each kept by currency, so that a long stretch is summed by its blocks and only its two
 /// ends by entries.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct BlockSums {
     blocks: VecDeque<Block>,
 }
 
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Block {
     len: usize,
     totals: Vec<Total>,
 }
 
 /// The entries of one currency in a block.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 struct Total {
     amount: u64,
     count: u32,

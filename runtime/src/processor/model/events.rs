@@ -100,6 +100,10 @@ impl Processor for Numbering {
     fn memory(&self) -> Count {
         Count::default()
     }
+
+    fn memory_version(&self) -> String {
+        "1".into()
+    }
 }
 
 impl Memory<Output> for Count {
@@ -110,6 +114,16 @@ impl Memory<Output> for Count {
     fn process(&mut self, input: &Input, context: &Context) -> Output {
         self.0 += 1;
         Output { input: *input, source: context.source.clone(), number: self.0 }
+    }
+
+    fn save(&self) -> Option<Vec<u8>> {
+        Some(self.0.to_be_bytes().to_vec())
+    }
+
+    fn load(&mut self, saved: &[u8]) -> bool {
+        let Ok(bytes) = saved.try_into() else { return false };
+        self.0 = u32::from_be_bytes(bytes);
+        true
     }
 }
 

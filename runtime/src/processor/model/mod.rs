@@ -29,6 +29,7 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(id, content, pace, gap)| Step::Append { id, content, pace, gap }),
         6 => (1usize..5).prop_map(Step::Decide),
         5 => fault.prop_map(Step::Commit),
+        2 => Just(Step::Snapshot),
         1 => Just(Step::Crash),
         2 => Just(Step::Replace),
         2 => Just(Step::ZombieCommits),
@@ -44,28 +45,36 @@ fn config(cases: u32) -> ProptestConfig {
     ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
 }
 
-/// Runs a schedule, then lets everything come to rest, and compares.
-fn check(schedule: &[Step], without: Option<Sabotage>) -> Result<(), String> {
+/// Runs a schedule, then lets everything come to rest, and compares. Gives the number of restores that began with a snapshot.
+fn check(schedule: &[Step], without: Option<Sabotage>) -> Result<u32, String> {
     let mut world = World::new(without);
     for step in schedule {
         world.run(step)?;
     }
     world.come_to_rest()?;
-    oracle::check(&world)
+    oracle::check(&world)?;
+    Ok(world.from_snapshot.get())
 }
 
 #[test]
 fn every_journal_offset_has_the_one_outcome_it_should_have_whatever_happens() {
     let mut runner = TestRunner::new(config(SCHEDULES));
-    let result = runner.run(&schedule(), |schedule| check(&schedule, None).map_err(TestCaseError::fail));
+    let from_snapshot = std::cell::Cell::new(0);
+    let result = runner.run(&schedule(), |schedule| {
+        let restores = check(&schedule, None).map_err(TestCaseError::fail)?;
+        from_snapshot.set(from_snapshot.get() + restores);
+        Ok(())
+    });
     if let Err(error) = result {
         panic!("{error}");
     }
+    assert!(from_snapshot.get() > SCHEDULES / 100, "only {} restores began with a snapshot", from_snapshot.get());
 }
 
 fn assert_is_noticed_without(what: Sabotage) {
     let mut runner = TestRunner::new(config(SCHEDULES_SABOTAGED));
-    let result = runner.run(&schedule(), |schedule| check(&schedule, Some(what)).map_err(TestCaseError::fail));
+    let result =
+        runner.run(&schedule(), |schedule| check(&schedule, Some(what)).map(|_| ()).map_err(TestCaseError::fail));
     assert!(matches!(result, Err(TestError::Fail(..))), "without {what:?} every schedule is right: {result:?}");
 }
 

@@ -8,10 +8,12 @@ use crate::{
         input::Refusal,
         marker::{Committed, Last},
         restore::{At, Past, Stop, restore},
+        snapshot::Snapshot,
     },
     sabotage::Sabotage,
 };
 use millrace_schemas::{Topic, time::HOUR_MS};
+use std::cell::Cell;
 
 /// How long ids are remembered; a few records of the schedule.
 pub(super) const HORIZON_MS: i64 = 2 * HOUR_MS;
@@ -29,6 +31,8 @@ pub(super) enum Step {
     Decide(usize),
     /// The worker commits what it decided.
     Commit(Fault),
+    /// The worker takes a snapshot, which is written when what it has decided is committed.
+    Snapshot,
     /// The worker dies.
     Crash,
     /// Another worker takes over; the one before goes on without knowing it.
@@ -83,12 +87,19 @@ struct Worker {
     /// Next journal offset to read.
     next: i64,
     decided: Vec<(Last, Outcome<Output>)>,
+    /// Where its outputs ended when it was restored or last took a snapshot, and what its last output was then.
+    anchor: (i64, Option<(i64, i64)>),
+    snapshot: Option<Snapshot>,
 }
 
 pub(super) struct World {
     pub(super) journal: Vec<Entry>,
     pub(super) log: Vec<Written>,
     committed: Committed,
+    /// The file.
+    snapshot: Option<Snapshot>,
+    /// Restores that began with a snapshot.
+    pub(super) from_snapshot: Cell<u32>,
     worker: Option<Worker>,
     zombie: Option<Worker>,
     decider: Decider<Numbering>,
@@ -101,6 +112,8 @@ impl World {
             journal: Vec::new(),
             log: Vec::new(),
             committed: Committed { partition: 0, offset: None, marker: None },
+            snapshot: None,
+            from_snapshot: Cell::new(0),
             worker: None,
             zombie: None,
             decider: Decider { processor: Numbering, epoch: "epoch".into(), horizon_ms: HORIZON_MS },
@@ -113,6 +126,7 @@ impl World {
             Step::Append { id, content, pace, gap } => self.append(id, content, pace, gap),
             Step::Decide(count) => self.decide(count)?,
             Step::Commit(fault) => self.commit(fault),
+            Step::Snapshot => self.take_snapshot(),
             Step::Crash => self.worker = None,
             Step::Replace => self.zombie = self.worker.take().or(self.zombie.take()),
             Step::ZombieCommits => self.zombie_commits(),
@@ -154,7 +168,8 @@ impl World {
         } else {
             restore(&self.decider, &self.committed, self).map_err(|stop| format!("a restore stops: {stop:?}"))?.0
         };
-        Ok(Worker { partition, next, decided: Vec::new() })
+        let anchor = (self.log.len() as i64, partition.emitted());
+        Ok(Worker { partition, next, decided: Vec::new(), anchor, snapshot: None })
     }
 
     fn decide(&mut self, count: usize) -> Result<(), String> {
@@ -173,13 +188,25 @@ impl World {
         Ok(())
     }
 
+    fn take_snapshot(&mut self) {
+        let end = self.log.len() as i64;
+        let Some(worker) = &mut self.worker else { return };
+        let (continue_at, emitted) = std::mem::replace(&mut worker.anchor, (end, worker.partition.emitted()));
+        if worker.partition.emitted() != emitted {
+            worker.snapshot = worker.partition.save(continue_at);
+        }
+    }
+
     fn commit(&mut self, fault: Fault) {
         let Some(mut worker) = self.worker.take() else { return };
         let decided = std::mem::take(&mut worker.decided);
         // Outputs that no transaction holds back are written before anything can fail.
         let unprotected = self.without == Some(Sabotage::Transaction);
         match fault {
-            Fault::None => self.write(&decided, true),
+            Fault::None => {
+                self.write(&decided, true);
+                self.snapshot = worker.snapshot.take().or(self.snapshot.take());
+            }
             Fault::AcknowledgementLost => return self.write(&decided, true),
             Fault::Aborted if unprotected => return self.write(&decided, false),
             Fault::Aborted => return,
@@ -212,8 +239,22 @@ impl World {
 }
 
 impl Past<Output> for World {
-    fn outputs(&self, each: &mut dyn FnMut(&Output, bool) -> Result<(), RuntimeError>) -> Result<(), Stop> {
-        for written in &self.log {
+    fn snapshot(&self) -> Option<Snapshot> {
+        self.snapshot.clone()
+    }
+
+    fn first_source(&self, offset: i64) -> Result<Option<i64>, Stop> {
+        let mut outputs = self.log.iter().skip(offset as usize).filter(|it| it.topic() == Topic::TransactionScores);
+        Ok(outputs.next().map(|written| written.source))
+    }
+
+    fn outputs(
+        &self,
+        from: Option<i64>,
+        each: &mut dyn FnMut(&Output, bool) -> Result<(), RuntimeError>,
+    ) -> Result<(), Stop> {
+        self.from_snapshot.set(self.from_snapshot.get() + u32::from(from.is_some()));
+        for written in self.log.iter().skip(from.unwrap_or(0) as usize) {
             if let Outcome::Emit(output) = &written.outcome {
                 each(output, false)?;
             }
