@@ -9,6 +9,7 @@ pub mod loadgen;
 pub mod logs;
 pub mod overview;
 pub mod pause;
+pub mod rebuild;
 pub mod replay;
 pub mod reset;
 pub mod sandbox;

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use millrace_ingest::config::ConfigError as GatewayConfigError;
 use millrace_processors::scoring::rules::RulesError;
+use millrace_projections::clickhouse::rebuild::RebuildError;
 use millrace_runtime::{RuntimeError, config::ConfigError};
 
 /// The exit codes, as `--help` says them.
@@ -38,6 +39,11 @@ fn code_of(error: &anyhow::Error) -> u8 {
     }
     if let Some(RuntimeError::Transient(_)) = error.downcast_ref() {
         return UNAVAILABLE;
+    }
+    match error.downcast_ref() {
+        Some(RebuildError::Runtime(RuntimeError::Transient(_))) => return UNAVAILABLE,
+        Some(RebuildError::ClickHouse(error)) if error.is_transient() => return UNAVAILABLE,
+        _ => {}
     }
     match error.downcast_ref::<Error>() {
         Some(Error::PortBase(_) | Error::Unknown { .. }) => USAGE,

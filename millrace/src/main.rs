@@ -14,8 +14,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use commands::{
-    completions, config as configuration, deadletters, down, engine, loadgen, logs, overview, pause, replay, reset,
-    sandbox, services, setup, status, supervise, topics, trace, up, watch,
+    completions, config as configuration, deadletters, down, engine, loadgen, logs, overview, pause, rebuild, replay,
+    reset, sandbox, services, setup, status, supervise, topics, trace, up, watch,
 };
 
 /// An event-sourced pipeline for financial transactions and purchase receipts: Kafka in, ClickHouse out.
@@ -64,6 +64,9 @@ enum Command {
     /// Let a paused processor or projection go on
     #[command(after_help = pause::RESUME_EXAMPLES)]
     Resume(pause::ResumeArgs),
+    /// Fill a projection anew beside the live one, compare, and switch to it
+    #[command(after_help = rebuild::EXAMPLES)]
+    Rebuild(rebuild::Args),
     /// Make topics, schemas and tables; what is there stays
     #[command(after_help = setup::EXAMPLES)]
     Setup(setup::Args),
@@ -116,6 +119,7 @@ fn main() -> ExitCode {
         Command::Projector(args) => services::run_projector(&args),
         Command::Pause(args) => pause::run_pause(args),
         Command::Resume(args) => pause::run_resume(&args),
+        Command::Rebuild(args) => rebuild::run(&args),
         Command::Setup(args) => setup::run(&args),
         Command::Topics(args) => topics::run_topics(&args),
         Command::Schemas(args) => topics::run_schemas(&args),

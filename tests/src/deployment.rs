@@ -3,7 +3,10 @@
 use millrace_ingest::{Gateway, GatewayConfig};
 use millrace_local::Sandbox;
 use millrace_processors::{Receipts, Scoring, ScoringConfig};
-use millrace_projections::clickhouse::{ClickHouse, ClickHouseConfig, ClickHouseSink};
+use millrace_projections::{
+    clickhouse::{ClickHouse, ClickHouseConfig, follow},
+    query::{self, QueryConfig},
+};
 use millrace_runtime::{
     config::{KafkaConfig, RegistryConfig},
     lifecycle::Shutdown,
@@ -11,7 +14,7 @@ use millrace_runtime::{
     processor::{self, Processor, ProcessorConfig},
     producer::EventProducer,
     reader::{From, Reader},
-    sink::{self, SinkConfig},
+    sink::SinkConfig,
 };
 use millrace_schemas::{
     Event, Topic,
@@ -77,7 +80,8 @@ impl Deployment {
         let base = format!("http://{}", listener.local_addr().expect("address"));
         let events = EventProducer::connect(&self.log, "gateway").await.expect("schemas");
         let metrics = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder().handle();
-        let gateway = Gateway::new(events, move || metrics.render());
+        let mut gateway = Gateway::new(events, move || metrics.render());
+        gateway.routes = query::routes(&self.clickhouse, &QueryConfig::default()).expect("configuration");
         let shutdown = Shutdown::new();
         let until = shutdown.clone();
         let task = tokio::spawn(async move {
@@ -114,9 +118,8 @@ impl Deployment {
     pub async fn projector(&mut self) -> Shutdown {
         let codec = Arc::clone(self.log.codec().await.expect("schemas").codec());
         let clickhouse = ClickHouse::new(&self.clickhouse).expect("configuration");
-        let store = Arc::new(ClickHouseSink::new(clickhouse, codec));
         let (log, shutdown) = (self.log.clone(), Shutdown::new());
-        let run = sink::run(store, log, SinkConfig::default(), shutdown.clone());
+        let run = follow(clickhouse, codec, log, SinkConfig::default(), shutdown.clone());
         self.keep(shutdown, run)
     }
 

@@ -9,11 +9,11 @@ use clap::ValueEnum;
 use millrace_ingest::Gateway;
 use millrace_processors::{Receipts, Scoring};
 use millrace_projections::{
-    clickhouse::{ClickHouse, ClickHouseSink},
+    clickhouse::{ClickHouse, follow},
     query,
 };
-use millrace_runtime::{lifecycle, log::Log, processor, producer::EventProducer, sink, telemetry};
-use std::{process::ExitCode, sync::Arc};
+use millrace_runtime::{lifecycle, log::Log, processor, producer::EventProducer, telemetry};
+use std::process::ExitCode;
 use tokio::net::TcpListener;
 
 pub const GATEWAY_EXAMPLES: &str = "Examples:
@@ -123,8 +123,8 @@ async fn projector(config: Config, which: Projection) -> Result<()> {
     match which {
         Projection::Clickhouse => {
             let schemas = log.codec().await?;
-            let sink = ClickHouseSink::new(ClickHouse::new(&config.clickhouse)?, schemas.codec().clone());
-            sink::run(Arc::new(sink), log, config.projector.clone(), shutdown).await?;
+            let clickhouse = ClickHouse::new(&config.clickhouse)?;
+            follow(clickhouse, schemas.codec().clone(), log, config.projector.clone(), shutdown).await?;
         }
     }
     Ok(())

@@ -7,6 +7,7 @@ use anyhow::{Result, ensure};
 use millrace_local::supervisor::{Phase, UnitState};
 use millrace_local::{Home, State};
 
+use millrace_projections::clickhouse::{ClickHouse, set::Set, tables};
 use millrace_runtime::{
     controls,
     log::{GroupLag, Log},
@@ -63,15 +64,8 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     Ok(if state.units.is_settled() { ExitCode::SUCCESS } else { ExitCode::from(exit::FAILED) })
 }
 
-/// Consumer groups of the stack and the topics they read.
-const GROUPS: &[(&str, &[Topic])] = &[
-    ("scoring", &[Topic::Transactions]),
-    ("receipts", &[Topic::Receipts]),
-    (
-        "clickhouse",
-        &[Topic::TransactionScores, Topic::Purchases, Topic::DeadLetters, Topic::Requests, Topic::Duplicates],
-    ),
-];
+/// Consumer groups of the processors and the topics they read.
+const GROUPS: &[(&str, &[Topic])] = &[("scoring", &[Topic::Transactions]), ("receipts", &[Topic::Receipts])];
 
 /// How far each group is behind, and what operators want of workers.
 fn of_log(home: &Home, state: &State) -> Result<(Vec<GroupLag>, Vec<Control>)> {
@@ -84,6 +78,9 @@ fn of_log(home: &Home, state: &State) -> Result<(Vec<GroupLag>, Vec<Control>)> {
         for (group, topics) in GROUPS {
             lags.push(log.lag(group, topics).await?);
         }
+        // Each set of tables has a group of its own.
+        let live = ClickHouse::new(&config.clickhouse)?.switch().await.map_or(Set::FIRST, |switch| switch.live);
+        lags.push(log.lag(&live.group(), &tables::topics()).await?);
         Ok((lags, controls::read(&log).await?.into_values().collect()))
     })
 }

@@ -1,8 +1,11 @@
 //! The server: reaching it, asking it, inserting into it.
 
 use super::{
-    ClickHouseConfig, ClickHouseError, DatabaseName, insert,
-    tables::{self, stored_as},
+    ClickHouseConfig, ClickHouseError, DatabaseName,
+    ddl::Ddl,
+    insert::{self, Way},
+    set::Set,
+    tables,
 };
 use clickhouse::{Client, Row, query::Query};
 use serde::Deserialize;
@@ -14,8 +17,8 @@ pub struct ClickHouse {
     client: Client,
     database: DatabaseName,
     query_timeout: Duration,
-    insert_timeout: Duration,
-    pub(super) deduplication_window: u64,
+    way: Way,
+    pub(super) ddl: Ddl,
 }
 
 /// Rows of one table.
@@ -36,13 +39,21 @@ impl ClickHouse {
             .with_user(&config.user)
             .with_password(config.password.expose())
             .with_product_info("millrace", env!("CARGO_PKG_VERSION"));
+        let database = DatabaseName::new(&config.database)?;
         Ok(Self {
             client,
-            database: DatabaseName::new(&config.database)?,
+            ddl: Ddl::new(config, database.clone()),
+            database,
             query_timeout: Duration::from_millis(config.query_timeout_ms),
-            insert_timeout: Duration::from_millis(config.insert_timeout_ms),
-            deduplication_window: config.deduplication_window,
+            way: Way { timeout: Duration::from_millis(config.insert_timeout_ms), replicated: config.replicated },
         })
+    }
+
+    /// The same server, given more or less time for an answer.
+    #[must_use]
+    pub fn with_query_timeout(mut self, timeout: Duration) -> Self {
+        self.query_timeout = timeout;
+        self
     }
 
     /// The database that holds Millrace's tables.
@@ -58,7 +69,7 @@ impl ClickHouse {
         self.deadline(self.query("SELECT version()").fetch_one()).await
     }
 
-    /// How many rows each table has, by its public name.
+    /// How many rows each table of the live set has, by its public name.
     ///
     /// # Errors
     /// When the server does not answer.
@@ -66,8 +77,10 @@ impl ClickHouse {
         let query = self
             .query("SELECT name, ifNull(total_rows, 0) AS rows FROM system.tables WHERE database = ?")
             .bind(self.database.as_str());
+        let live = self.live().await?;
         let stored: Vec<StoredRows> = self.deadline(query.fetch_all()).await?;
-        let of = |name: &str| stored.iter().find(|table| table.name == stored_as(name)).map_or(0, |table| table.rows);
+        let of =
+            |name: &str| stored.iter().find(|table| table.name == live.stored_as(name)).map_or(0, |table| table.rows);
         Ok(tables::names().map(|name| (name.to_owned(), of(name))).collect())
     }
 
@@ -76,12 +89,17 @@ impl ClickHouse {
         self.client.query(sql)
     }
 
+    /// A query in which `?` has no meaning.
+    pub(super) fn query_as_it_is(&self, sql: &str) -> Query {
+        self.client.query_raw(sql)
+    }
+
     /// Runs a statement that gives no rows; `?` has no meaning in it.
     ///
     /// # Errors
     /// When the server does not answer or refuses it.
     pub async fn execute(&self, sql: &str) -> Result<(), ClickHouseError> {
-        self.deadline(self.client.query_raw(sql).execute()).await
+        self.deadline(self.query_as_it_is(sql).execute()).await
     }
 
     /// Waits for an answer, but not longer than the configured time.
@@ -101,8 +119,8 @@ impl ClickHouse {
     }
 
     /// Inserts rows so that the same token takes effect once; `Ok` says that the table and all its rollups have them.
-    pub(super) async fn insert(&self, rows: &insert::Rows, token: &str) -> Result<(), ClickHouseError> {
-        let table = format!("{}.{}", self.database, stored_as(rows.table));
-        insert::send(&self.client, &table, rows, token, self.insert_timeout).await
+    pub(super) async fn insert(&self, set: Set, rows: &insert::Rows, token: &str) -> Result<(), ClickHouseError> {
+        let table = format!("{}.{}", self.database, set.stored_as(rows.table));
+        insert::send(&self.client, &table, rows, token, self.way).await
     }
 }

@@ -31,6 +31,12 @@ pub struct ClickHouseConfig {
     /// which is 4 partitions with a batch every 300 ms. A projector that meets rows written twice stops. An insert remembered
     /// takes about 300 bytes of the server's memory in each table.
     pub deduplication_window: u64,
+    /// For how long replicated tables remember a token at most, in seconds; given to tables when they are made. A projector that was
+    /// away longer while its last batch was not settled has its rows counted, and stops when they stand twice.
+    pub deduplication_window_seconds: u64,
+    /// Whether tables are made replicated, in a database that hands statements to all replicas, and inserts wait for a majority.
+    /// Fixed once the tables exist.
+    pub replicated: bool,
 }
 
 impl Default for ClickHouseConfig {
@@ -43,6 +49,8 @@ impl Default for ClickHouseConfig {
             insert_timeout_ms: 60_000,
             query_timeout_ms: 30_000,
             deduplication_window: 50_000,
+            deduplication_window_seconds: 7 * 86_400,
+            replicated: false,
         }
     }
 }

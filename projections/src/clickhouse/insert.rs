@@ -22,6 +22,15 @@ pub(super) struct Rows {
     pub(super) bytes: Bytes,
 }
 
+/// How a server is given rows.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Way {
+    /// How long it may take, materialized views included.
+    pub(super) timeout: Duration,
+    /// Whether a majority of replicas must have the rows before the answer.
+    pub(super) replicated: bool,
+}
+
 /// What an insert's effect depends on, said with every insert: these defaults differ between versions, and profiles of the
 /// server may change them.
 const SETTINGS: &[(&str, &str)] = &[
@@ -51,7 +60,7 @@ pub(super) async fn send(
     table: &str,
     rows: &Rows,
     token: &str,
-    timeout: Duration,
+    Way { timeout, replicated }: Way,
 ) -> Result<(), ClickHouseError> {
     let sql = format!("INSERT INTO {table} ({}) FORMAT RowBinary", rows.columns.join(", "));
     let mut insert = client
@@ -67,6 +76,9 @@ pub(super) async fn send(
     } else {
         insert.with_setting("insert_deduplication_token", token)
     };
+    if replicated {
+        insert = insert.with_setting("insert_quorum", "auto").with_setting("insert_quorum_parallel", "0");
+    }
     let mut rest = rows.bytes.clone();
     while !rest.is_empty() {
         insert.send(rest.split_to(CHUNK.min(rest.len()))).await?;

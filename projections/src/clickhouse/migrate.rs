@@ -4,7 +4,7 @@
 //! may run again (`IF NOT EXISTS`), and a migration is remembered after its last statement: a start that was interrupted goes
 //! on where it was, and several starts at the same time do the same thing.
 
-use super::{ClickHouse, ClickHouseError, tables, views};
+use super::{ClickHouse, ClickHouseError, definition::Definition, set::Set, views};
 use clickhouse::Row;
 use serde::Deserialize;
 
@@ -61,15 +61,6 @@ macro_rules! migrations {
     };
 }
 
-/// Engines, and how a table is told how many tokens to remember. Named here alone, so that a replicated deployment differs in
-/// nothing else.
-const ENGINES: &[(&str, &str)] = &[
-    ("{{merge_tree}}", "MergeTree"),
-    ("{{aggregating_merge_tree}}", "AggregatingMergeTree"),
-    ("{{replacing_merge_tree}}", "ReplacingMergeTree"),
-    ("{{deduplication}}", "non_replicated_deduplication_window = {{window}}"),
-];
-
 /// The table that remembers migrations. Starts at the same time may write the same row.
 const RECORD: &str = "CREATE TABLE IF NOT EXISTS {{database}}.schema_migrations
 (
@@ -89,6 +80,7 @@ const EMBEDDED: &[(&str, &str)] = migrations![
     "0004_receipt_rollups",
     "0005_audit",
     "0006_requests_of_rows",
+    "0007_sets",
 ];
 
 impl Migration {
@@ -103,20 +95,24 @@ impl Migration {
         blake3::hash(self.sql.as_bytes()).to_hex().to_string()
     }
 
-    /// Its statements. A statement ends with a line that ends in `;`, and lines that begin with `--` are not part of any.
     fn statements(&self) -> Vec<String> {
-        let mut statements = vec![String::new()];
-        for line in self.sql.lines().filter(|line| !line.starts_with("--")) {
-            let current = statements.last_mut().expect("there is always one");
-            current.push_str(line);
-            current.push('\n');
-            if line.trim_end().ends_with(';') {
-                current.truncate(current.trim_end().len() - 1);
-                statements.push(String::new());
-            }
-        }
-        statements.iter().map(|statement| statement.trim().to_owned()).filter(|s| !s.is_empty()).collect()
+        statements(&self.sql)
     }
+}
+
+/// The statements of a file. A statement ends with a line that ends in `;`, and lines that begin with `--` are not part of any.
+pub(super) fn statements(sql: &str) -> Vec<String> {
+    let mut statements = vec![String::new()];
+    for line in sql.lines().filter(|line| !line.starts_with("--")) {
+        let current = statements.last_mut().expect("there is always one");
+        current.push_str(line);
+        current.push('\n');
+        if line.trim_end().ends_with(';') {
+            current.truncate(current.trim_end().len() - 1);
+            statements.push(String::new());
+        }
+    }
+    statements.iter().map(|statement| statement.trim().to_owned()).filter(|s| !s.is_empty()).collect()
 }
 
 impl ClickHouse {
@@ -141,14 +137,14 @@ impl ClickHouse {
             self.apply(migration).await?;
             done.push(migration.name.clone());
         }
-        views::publish(self).await?;
+        views::publish(self, &Definition::embedded(), self.live().await?, !done.is_empty()).await?;
         Ok(done)
     }
 
     /// The database and the table that remembers migrations.
     async fn make_record(&self) -> Result<(), ClickHouseError> {
-        self.execute(&self.filled_in("CREATE DATABASE IF NOT EXISTS {{database}}")).await?;
-        self.execute(&self.filled_in(RECORD)).await
+        self.execute(&self.ddl.create_database()).await?;
+        self.execute(&self.ddl.fill_in(RECORD, Set::FIRST)).await
     }
 
     async fn applied(&self) -> Result<Vec<Applied>, ClickHouseError> {
@@ -161,12 +157,16 @@ impl ClickHouse {
 
     async fn apply(&self, migration: &Migration) -> Result<(), MigrateError> {
         for (statement, sql) in (1..).zip(migration.statements()) {
-            self.execute(&self.filled_in(&sql)).await.map_err(|cause| MigrateError::Statement {
-                migration: migration.name.clone(),
-                statement,
-                begins: sql.lines().next().unwrap_or_default().to_owned(),
-                cause,
-            })?;
+            // A statement about sets is one about every set there is.
+            let sets = if sql.contains("{{set}}") { self.sets().await? } else { [Set::FIRST].into() };
+            for set in sets {
+                self.execute(&self.ddl.fill_in(&sql, set)).await.map_err(|cause| MigrateError::Statement {
+                    migration: migration.name.clone(),
+                    statement,
+                    begins: sql.lines().next().unwrap_or_default().to_owned(),
+                    cause,
+                })?;
+            }
         }
         let insert = format!(
             "INSERT INTO {}.schema_migrations (number, name, checksum) SETTINGS async_insert = 0 VALUES (?, ?, ?)",
@@ -176,14 +176,6 @@ impl ClickHouse {
         self.deadline(insert.execute()).await?;
         tracing::info!(migration = migration.name, database = self.database().as_str(), "applied");
         Ok(())
-    }
-
-    /// A statement with what this deployment has for `{{...}}`.
-    fn filled_in(&self, sql: &str) -> String {
-        let window = self.deduplication_window.to_string();
-        let sql = sql.replace("{{database}}", self.database().as_str()).replace("{{set}}", tables::SET);
-        let sql = ENGINES.iter().fold(sql, |sql, (placeholder, engine)| sql.replace(placeholder, engine));
-        sql.replace("{{window}}", &window)
     }
 }
 

@@ -2,7 +2,9 @@
 //!
 //! - [`client`]: how the server is reached, and what can be asked of it; [`lookup`] finds one event's rows,
 //!   [`outcomes`] what became of a request.
-//! - [`migrate`]: numbered schema changes, in `clickhouse/migrations`.
+//! - [`migrate`]: numbered schema changes, in `clickhouse/migrations`; [`definition`]: what they come to, for a set made anew.
+//! - [`set`]: tables and rollups of one version; `switches`: which one is live; [`follow`]: the projector, which fills that one.
+//! - [`rebuild`]: filling another set beside it and switching to it.
 //! - [`sink`]: batches of the log into tables, each record once.
 //! - [`tables`]: which column holds what; [`rowbinary`] is the bytes of a value.
 //!
@@ -11,17 +13,25 @@
 
 pub mod client;
 mod config;
+mod ddl;
+pub mod definition;
 mod error;
+pub mod follow;
+mod horizon;
 mod insert;
 pub mod lookup;
 pub mod migrate;
 pub mod outcomes;
+pub mod rebuild;
 pub mod rowbinary;
+pub mod set;
 pub mod sink;
+pub mod switches;
 pub mod tables;
 mod views;
 
 pub use client::ClickHouse;
 pub use config::{ClickHouseConfig, DatabaseName};
 pub use error::ClickHouseError;
+pub use follow::follow;
 pub use sink::ClickHouseSink;

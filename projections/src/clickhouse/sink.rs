@@ -9,8 +9,10 @@
 
 use super::{
     ClickHouse, ClickHouseError,
+    horizon::Horizon,
     insert::Rows,
     rowbinary::RowBinary,
+    set::Set,
     tables::{
         self, DEAD_LETTERS, DUPLICATES, RECEIPT_ITEMS, RECEIPTS, REQUESTS, TRANSACTION_SCORES, TRANSACTIONS, Table,
     },
@@ -25,18 +27,25 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-/// The projection into ClickHouse.
+/// The projection into one set of ClickHouse.
 pub struct ClickHouseSink {
     clickhouse: ClickHouse,
+    set: Set,
+    horizon: Option<Arc<Horizon>>,
     codec: Arc<Codec>,
     /// Partitions whose last batch was written by this process, and acknowledged.
     settled: Mutex<BTreeSet<(Topic, i32)>>,
 }
 
 impl ClickHouseSink {
-    /// A sink into tables that are migrated.
-    pub fn new(clickhouse: ClickHouse, codec: Arc<Codec>) -> Self {
-        Self { clickhouse, codec, settled: Mutex::default() }
+    /// A sink into a set whose tables are there.
+    pub fn new(clickhouse: ClickHouse, codec: Arc<Codec>, set: Set) -> Self {
+        Self { clickhouse, set, horizon: None, codec, settled: Mutex::default() }
+    }
+
+    /// One that writes nothing beyond a horizon.
+    pub(super) fn within(self, horizon: Arc<Horizon>) -> Self {
+        Self { horizon: Some(horizon), ..self }
     }
 
     fn settled(&self) -> MutexGuard<'_, BTreeSet<(Topic, i32)>> {
@@ -49,12 +58,12 @@ impl ClickHouseSink {
         }
         let token = format!("{}:{}", batch.token(), rows.table);
         let failed = |error: ClickHouseError| error.into_sink_error(&format!("inserting {token}"));
-        self.clickhouse.insert(rows, &token).await.map_err(failed)
+        self.clickhouse.insert(self.set, rows, &token).await.map_err(failed)
     }
 
     /// Counts the batch's rows in their table.
     async fn verify(&self, rows: &Rows, batch: &Batch) -> Result<(), SinkError> {
-        let table = format!("{}.{}", self.clickhouse.database(), tables::stored_as(rows.table));
+        let table = format!("{}.{}", self.clickhouse.database(), self.set.stored_as(rows.table));
         let sql =
             format!("SELECT count() FROM {table} WHERE _topic = ? AND _partition = ? AND _offset BETWEEN ? AND ?");
         let query = self.clickhouse.query(&sql).bind(batch.topic.name()).bind(batch.partition);
@@ -74,6 +83,10 @@ impl ClickHouseSink {
 impl Sink for ClickHouseSink {
     const NAME: &'static str = "clickhouse";
 
+    fn group(&self) -> String {
+        self.set.group()
+    }
+
     fn topics(&self) -> Vec<Topic> {
         tables::topics()
     }
@@ -87,11 +100,15 @@ impl Sink for ClickHouseSink {
         let sql = format!(
             "SELECT max(_offset) FROM {}.{} WHERE _topic = ? AND _partition = ? GROUP BY _topic, _partition",
             self.clickhouse.database(),
-            tables::stored_as(last_written)
+            self.set.stored_as(last_written)
         );
         let query = self.clickhouse.query(&sql).bind(topic.name()).bind(partition);
         let position = self.clickhouse.deadline(query.fetch_optional::<i64>()).await;
         position.map_err(|error| error.into_sink_error(&format!("reading the position of {topic} {partition}")))
+    }
+
+    fn until(&self, topic: Topic, partition: i32) -> Option<i64> {
+        self.horizon.as_ref().map(|horizon| horizon.until(topic, partition))
     }
 
     async fn write(&self, batch: &Batch) -> Result<(), SinkError> {
@@ -107,6 +124,9 @@ impl Sink for ClickHouseSink {
             }
         }
         self.settled().insert(partition);
+        if let Some(horizon) = &self.horizon {
+            horizon.wrote(batch.records.len(), tables.iter().map(|rows| rows.count).sum());
+        }
         Ok(())
     }
 }

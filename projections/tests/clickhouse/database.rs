@@ -1,6 +1,6 @@
 //! A database of its own for each test, dropped with it.
 
-use millrace_projections::clickhouse::{ClickHouse, ClickHouseConfig, ClickHouseSink};
+use millrace_projections::clickhouse::{ClickHouse, ClickHouseConfig, ClickHouseSink, set::Set};
 use std::{
     sync::{
         Arc,
@@ -47,7 +47,12 @@ impl TestDatabase {
 
     /// A sink that knows nothing of what others wrote.
     pub fn sink(&self) -> ClickHouseSink {
-        ClickHouseSink::new(self.another_client(), Arc::new(crate::events::codec()))
+        self.sink_of(Set::FIRST)
+    }
+
+    /// The same into another set.
+    pub fn sink_of(&self, set: Set) -> ClickHouseSink {
+        ClickHouseSink::new(self.another_client(), Arc::new(crate::events::codec()), set)
     }
 
     /// One number; `{db}` stands for the database.

@@ -9,3 +9,5 @@ mod oracle;
 mod requests;
 mod rollups;
 mod rows;
+mod sets;
+mod steps;

@@ -1,5 +1,6 @@
 //! The deployment's log: its topics, its schemas, its epoch, and how far its readers are.
 
+mod groups;
 mod lag;
 mod schemas;
 mod settings;

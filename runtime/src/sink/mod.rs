@@ -19,14 +19,24 @@ use millrace_schemas::Topic;
 
 /// A store that a projection fills.
 pub trait Sink: Send + Sync + 'static {
-    /// Name of its consumer group and its metrics.
+    /// Name of its metrics.
     const NAME: &'static str;
+
+    /// Name of its consumer group. A projection that fills several stores has one for each.
+    fn group(&self) -> String {
+        Self::NAME.to_owned()
+    }
 
     /// Topics it reads.
     fn topics(&self) -> Vec<Topic>;
 
     /// Highest offset the store has of a partition; `None` when it has nothing.
     fn position(&self, topic: Topic, partition: i32) -> impl Future<Output = Result<Option<i64>, SinkError>> + Send;
+
+    /// First offset of a partition that is not to be written yet; `None` when everything is.
+    fn until(&self, _: Topic, _: i32) -> Option<i64> {
+        None
+    }
 
     /// Writes one batch; `Ok` means durable. The same batch may come again, with the same token, and must then have no second
     /// effect.

@@ -95,6 +95,8 @@ pub(super) struct Partition {
     unresolved: Option<Intent>,
     /// Last sources of the records before the pending ones.
     sources: LastSources,
+    /// First offset that is not to be written yet.
+    pub(super) until: Option<i64>,
     /// Highest offset the store has.
     pub(super) stored: Option<i64>,
     /// The write under way; gives the highest offset stored.
@@ -112,6 +114,7 @@ impl Partition {
             since: None,
             unresolved: start.intent,
             sources: start.sources,
+            until: None,
             stored: start.stored,
             writing: None,
             writing_since: None,
@@ -168,15 +171,21 @@ impl Partition {
     /// How many records make a batch now.
     fn ready(&self, limits: &Limits) -> Option<usize> {
         let old_enough = self.since.is_some_and(|since| since.elapsed() >= limits.age);
-        if !(old_enough || self.pending.len() >= limits.records || self.bytes >= limits.bytes) {
+        let released = self.released();
+        if released == 0 || !(old_enough || self.pending.len() >= limits.records || self.bytes >= limits.bytes) {
             return None;
         }
         let mut bytes = 0;
-        let within = self.pending.iter().take(limits.records).take_while(|record| {
+        let within = self.pending.iter().take(limits.records.min(released)).take_while(|record| {
             bytes += record.size();
             bytes <= limits.bytes
         });
-        Some(within.count().max(1)).filter(|_| !self.pending.is_empty())
+        Some(within.count().max(1))
+    }
+
+    /// How many of the pending records may be written.
+    fn released(&self) -> usize {
+        self.until.map_or(self.pending.len(), |until| self.pending.partition_point(|record| record.offset < until))
     }
 
     /// The intent that the first batch has to match, once.
@@ -184,9 +193,44 @@ impl Partition {
         self.unresolved.take()
     }
 
-    /// Timestamp of the oldest record that is not in the store.
+    /// Timestamp of the oldest record that is not in the store and may be.
     pub(super) fn oldest(&self) -> Option<i64> {
         let writing = self.writing.as_ref().and(self.writing_since);
-        writing.or_else(|| self.pending.first().map(|record| record.timestamp))
+        writing.or_else(|| self.pending.first().filter(|_| self.released() > 0).map(|record| record.timestamp))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Headers;
+
+    const KEY: (Topic, i32) = (Topic::Purchases, 0);
+
+    fn record(offset: i64) -> Record {
+        let headers = Headers::new();
+        Record { topic: KEY.0, partition: KEY.1, offset, timestamp: offset, key: None, value: None, headers }
+    }
+
+    fn offsets(cut: Option<Cut>) -> Option<(i64, i64)> {
+        cut.map(|cut| (cut.batch.first, cut.batch.last))
+    }
+
+    #[test]
+    fn records_beyond_where_a_sink_stops_wait_and_are_no_work() {
+        let limits = Limits { records: 100, bytes: 1 << 20, age: Duration::ZERO };
+        let start = Start::check("epoch", None, "", None).expect("nothing anywhere");
+        let mut partition = Partition::new(start);
+        for offset in [3, 4, 7, 9] {
+            partition.take(record(offset)).expect("in order");
+        }
+        partition.until = Some(3);
+        assert_eq!((offsets(partition.batch(KEY, "epoch", &limits)), partition.oldest()), (None, None));
+        partition.until = Some(7);
+        assert_eq!(partition.oldest(), Some(3));
+        assert_eq!(offsets(partition.batch(KEY, "epoch", &limits)), Some((3, 4)));
+        assert_eq!((offsets(partition.batch(KEY, "epoch", &limits)), partition.oldest()), (None, None));
+        partition.until = None;
+        assert_eq!(offsets(partition.batch(KEY, "epoch", &limits)), Some((7, 9)));
     }
 }

@@ -133,7 +133,7 @@ impl<S: Sink> Worker<S> {
         pause: Pause,
         beat: Heartbeat,
     ) -> Result<Self, RuntimeError> {
-        let consumer: BaseConsumer<Assignment> = kafka::group_consumer(kafka, S::NAME, config.slot)
+        let consumer: BaseConsumer<Assignment> = kafka::group_consumer(kafka, &sink.group(), config.slot)
             .create_with_context(Assignment::default())
             .map_err(|error| RuntimeError::Fatal(format!("kafka configuration: {error}")))?;
         let consumer = Arc::new(consumer);
@@ -296,6 +296,7 @@ impl<S: Sink> Worker<S> {
             if partition.writing.is_some() {
                 continue;
             }
+            partition.until = self.writer.until(key.0, key.1);
             if let Some(cut) = partition.batch(*key, &self.epoch, &self.limits) {
                 let writer = Arc::clone(&self.writer);
                 let (stored, unresolved, assignment) = (partition.stored, partition.resolve(), self.assignment);

@@ -47,6 +47,11 @@ impl<S: Sink, G: Group> Writer<S, G> {
         })
     }
 
+    /// First offset of a partition that is not to be written yet.
+    pub(super) fn until(&self, topic: Topic, partition: i32) -> Option<i64> {
+        self.sink.until(topic, partition)
+    }
+
     /// Writes a batch so that it takes effect once, whatever happens between the steps; gives the highest offset stored then.
     pub(super) async fn write(
         &self,

@@ -15,8 +15,30 @@ use millrace_schemas::{
     event::{FieldError, TimeResolution},
 };
 
-/// The set of tables and rollups that is written and that the public names show.
-pub const SET: &str = "v1";
+/// A rollup: figures that follow every insert into a table.
+pub struct Rollup {
+    /// Public name.
+    pub name: &'static str,
+    /// Public name of the table whose rows it sums up.
+    pub fed_by: &'static str,
+    /// Topic that fills that table.
+    pub topic: Topic,
+    /// The day of its rows' events, in SQL.
+    pub day: &'static str,
+}
+
+/// Every rollup.
+pub const ROLLUPS: [Rollup; 5] = [
+    rollup("transaction_stats_1m", TRANSACTION_SCORES.name, Topic::TransactionScores, "toDate(bucket)"),
+    rollup("customer_stats_1d", TRANSACTION_SCORES.name, Topic::TransactionScores, "day"),
+    rollup("place_stats_15m", RECEIPTS.name, Topic::Purchases, "toDate(bucket)"),
+    rollup("tax_tip_stats_15m", RECEIPTS.name, Topic::Purchases, "toDate(bucket)"),
+    rollup("category_stats_15m", RECEIPT_ITEMS.name, Topic::Purchases, "toDate(bucket)"),
+];
+
+const fn rollup(name: &'static str, fed_by: &'static str, topic: Topic, day: &'static str) -> Rollup {
+    Rollup { name, fed_by, topic, day }
+}
 
 /// Columns that say which request brought the journal record of a row: its id and the position in its batch, from the headers that
 /// derived records carry on.
@@ -76,11 +98,6 @@ impl<E> Table<E> {
         }
         rows
     }
-}
-
-/// Name of the table that holds a public name's rows.
-pub fn stored_as(name: &str) -> String {
-    format!("{name}_{SET}")
 }
 
 /// Public names of the tables that a topic fills, in the order they are written; the last one tells the position.

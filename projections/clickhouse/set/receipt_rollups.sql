@@ -1,0 +1,125 @@
+-- Rollups of receipts and their lines. Purchases (total above zero), returns (below zero) and receipts with nothing to pay are counted
+-- in columns of their own.
+
+CREATE TABLE IF NOT EXISTS {{database}}.place_stats_15m_{{set}}
+(
+    bucket DateTime('UTC') COMMENT 'Start of the 15 minutes in which the receipts were made out, UTC.' CODEC(Delta, ZSTD(1)),
+    place_id String COMMENT 'Place of purchase.' CODEC(ZSTD(1)),
+    currency LowCardinality(String) COMMENT 'ISO 4217 code of the amounts.',
+    latest_name SimpleAggregateFunction(max, Tuple(Int64, String)) COMMENT 'Offset and place name of the last receipt; a place''s receipts are in one partition, so the greatest tuple is the last.' CODEC(ZSTD(1)),
+    purchases SimpleAggregateFunction(sum, UInt64) COMMENT 'Receipts with a total above zero.',
+    purchase_total SimpleAggregateFunction(sum, Decimal(38, 4)) COMMENT 'Sum of their totals, VAT included, in units of the currency.',
+    purchase_nds SimpleAggregateFunction(sum, Decimal(38, 4)) COMMENT 'VAT contained in purchase_total, in units of the currency.',
+    purchase_tips SimpleAggregateFunction(sum, Decimal(38, 4)) COMMENT 'Tips on top of purchase_total, in units of the currency.',
+    returns SimpleAggregateFunction(sum, UInt64) COMMENT 'Receipts with a total below zero.',
+    return_total SimpleAggregateFunction(sum, Decimal(38, 4)) COMMENT 'Sum of their totals, VAT included, in units of the currency; negative.',
+    return_nds SimpleAggregateFunction(sum, Decimal(38, 4)) COMMENT 'VAT contained in return_total, in units of the currency; negative.',
+    return_tips SimpleAggregateFunction(sum, Decimal(38, 4)) COMMENT 'Tips on returns, in units of the currency.',
+    zeros SimpleAggregateFunction(sum, UInt64) COMMENT 'Receipts with nothing to pay.',
+    zero_tips SimpleAggregateFunction(sum, Decimal(38, 4)) COMMENT 'Tips on those, in units of the currency.',
+    INDEX buckets bucket TYPE minmax GRANULARITY 1
+)
+ENGINE = {{aggregating_merge_tree}}
+ORDER BY (toDate(bucket), place_id, currency, bucket)
+SETTINGS {{deduplication}}
+COMMENT 'Receipts by 15 minutes, place and currency; read place_stats_15m.';
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS {{database}}.place_stats_15m_feed_{{set}}
+TO {{database}}.place_stats_15m_{{set}}
+AS SELECT
+    toStartOfFifteenMinutes(r.occurred_at) AS bucket,
+    r.place_id AS place_id,
+    r.currency AS currency,
+    max((r._offset, toString(r.place_name))) AS latest_name,
+    countIf(r.kind = 'purchase') AS purchases,
+    sumIf(r.total_amount, r.kind = 'purchase') AS purchase_total,
+    sumIf(r.nds_amount, r.kind = 'purchase') AS purchase_nds,
+    sumIf(r.tips_amount, r.kind = 'purchase') AS purchase_tips,
+    countIf(r.kind = 'return') AS returns,
+    sumIf(r.total_amount, r.kind = 'return') AS return_total,
+    sumIf(r.nds_amount, r.kind = 'return') AS return_nds,
+    sumIf(r.tips_amount, r.kind = 'return') AS return_tips,
+    countIf(r.kind = 'zero') AS zeros,
+    sumIf(r.tips_amount, r.kind = 'zero') AS zero_tips
+FROM {{database}}.receipts_{{set}} AS r
+GROUP BY bucket, place_id, currency;
+
+CREATE TABLE IF NOT EXISTS {{database}}.tax_tip_stats_15m_{{set}}
+(
+    bucket DateTime('UTC') COMMENT 'Start of the 15 minutes in which the receipts were made out, UTC.' CODEC(Delta, ZSTD(1)),
+    currency LowCardinality(String) COMMENT 'ISO 4217 code of the amounts.',
+    payment_method LowCardinality(String) COMMENT 'Means of payment, as the till names it.',
+    purchases SimpleAggregateFunction(sum, UInt64) COMMENT 'Receipts with a total above zero.',
+    purchase_total SimpleAggregateFunction(sum, Decimal(38, 4)) COMMENT 'Sum of their totals, VAT included, in units of the currency.',
+    purchase_nds SimpleAggregateFunction(sum, Decimal(38, 4)) COMMENT 'VAT contained in purchase_total, in units of the currency.',
+    purchase_tips SimpleAggregateFunction(sum, Decimal(38, 4)) COMMENT 'Tips on top of purchase_total, in units of the currency.',
+    tipped SimpleAggregateFunction(sum, UInt64) COMMENT 'Receipts of any kind with a tip.',
+    returns SimpleAggregateFunction(sum, UInt64) COMMENT 'Receipts with a total below zero.',
+    return_total SimpleAggregateFunction(sum, Decimal(38, 4)) COMMENT 'Sum of their totals, VAT included, in units of the currency; negative.',
+    return_nds SimpleAggregateFunction(sum, Decimal(38, 4)) COMMENT 'VAT contained in return_total, in units of the currency; negative.',
+    return_tips SimpleAggregateFunction(sum, Decimal(38, 4)) COMMENT 'Tips on returns, in units of the currency.',
+    zeros SimpleAggregateFunction(sum, UInt64) COMMENT 'Receipts with nothing to pay.',
+    zero_tips SimpleAggregateFunction(sum, Decimal(38, 4)) COMMENT 'Tips on those, in units of the currency.'
+)
+ENGINE = {{aggregating_merge_tree}}
+ORDER BY (bucket, currency, payment_method)
+SETTINGS {{deduplication}}
+COMMENT 'VAT and tips by 15 minutes, currency and means of payment; read tax_tip_stats_15m.';
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS {{database}}.tax_tip_stats_15m_feed_{{set}}
+TO {{database}}.tax_tip_stats_15m_{{set}}
+AS SELECT
+    toStartOfFifteenMinutes(r.occurred_at) AS bucket,
+    r.currency AS currency,
+    r.payment_method AS payment_method,
+    countIf(r.kind = 'purchase') AS purchases,
+    sumIf(r.total_amount, r.kind = 'purchase') AS purchase_total,
+    sumIf(r.nds_amount, r.kind = 'purchase') AS purchase_nds,
+    sumIf(r.tips_amount, r.kind = 'purchase') AS purchase_tips,
+    countIf(r.tips_amount > 0) AS tipped,
+    countIf(r.kind = 'return') AS returns,
+    sumIf(r.total_amount, r.kind = 'return') AS return_total,
+    sumIf(r.nds_amount, r.kind = 'return') AS return_nds,
+    sumIf(r.tips_amount, r.kind = 'return') AS return_tips,
+    countIf(r.kind = 'zero') AS zeros,
+    sumIf(r.tips_amount, r.kind = 'zero') AS zero_tips
+FROM {{database}}.receipts_{{set}} AS r
+GROUP BY bucket, currency, payment_method;
+
+CREATE TABLE IF NOT EXISTS {{database}}.category_stats_15m_{{set}}
+(
+    bucket DateTime('UTC') COMMENT 'Start of the 15 minutes in which the receipts were made out, UTC.' CODEC(Delta, ZSTD(1)),
+    category LowCardinality(String) COMMENT 'Category of the goods.',
+    currency LowCardinality(String) COMMENT 'ISO 4217 code of the amounts.',
+    purchase_lines SimpleAggregateFunction(sum, UInt64) COMMENT 'Lines of purchases.',
+    purchase_quantity SimpleAggregateFunction(sum, Decimal(38, 6)) COMMENT 'Sum of their quantities, in units of the products.',
+    purchase_amount SimpleAggregateFunction(sum, Decimal(38, 4)) COMMENT 'Sum of their amounts, VAT included, in units of the currency.',
+    return_lines SimpleAggregateFunction(sum, UInt64) COMMENT 'Lines of returns.',
+    return_quantity SimpleAggregateFunction(sum, Decimal(38, 6)) COMMENT 'Sum of their quantities, in units of the products; normally negative.',
+    return_amount SimpleAggregateFunction(sum, Decimal(38, 4)) COMMENT 'Sum of their amounts, VAT included, in units of the currency; normally negative.',
+    zero_lines SimpleAggregateFunction(sum, UInt64) COMMENT 'Lines of receipts with nothing to pay.',
+    zero_quantity SimpleAggregateFunction(sum, Decimal(38, 6)) COMMENT 'Sum of their quantities, in units of the products.',
+    zero_amount SimpleAggregateFunction(sum, Decimal(38, 4)) COMMENT 'Sum of their amounts, in units of the currency; within the tolerance of totals.'
+)
+ENGINE = {{aggregating_merge_tree}}
+ORDER BY (bucket, category, currency)
+SETTINGS {{deduplication}}
+COMMENT 'Receipt lines by 15 minutes, category and currency; read category_stats_15m.';
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS {{database}}.category_stats_15m_feed_{{set}}
+TO {{database}}.category_stats_15m_{{set}}
+AS SELECT
+    toStartOfFifteenMinutes(i.occurred_at) AS bucket,
+    i.category AS category,
+    i.currency AS currency,
+    countIf(i.kind = 'purchase') AS purchase_lines,
+    sumIf(i.quantity, i.kind = 'purchase') AS purchase_quantity,
+    sumIf(i.amount, i.kind = 'purchase') AS purchase_amount,
+    countIf(i.kind = 'return') AS return_lines,
+    sumIf(i.quantity, i.kind = 'return') AS return_quantity,
+    sumIf(i.amount, i.kind = 'return') AS return_amount,
+    countIf(i.kind = 'zero') AS zero_lines,
+    sumIf(i.quantity, i.kind = 'zero') AS zero_quantity,
+    sumIf(i.amount, i.kind = 'zero') AS zero_amount
+FROM {{database}}.receipt_items_{{set}} AS i
+GROUP BY bucket, category, currency;
