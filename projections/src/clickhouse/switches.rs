@@ -76,7 +76,7 @@ impl ClickHouse {
         }
     }
 
-    /// Appends a change; gives its revision.
+    /// Appends a change; gives its revision. The same change once more only makes its pause longer.
     pub(super) async fn change(
         &self,
         after: Switch,

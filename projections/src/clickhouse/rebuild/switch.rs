@@ -7,16 +7,21 @@ use crate::clickhouse::{
     switches::{Switch, Writer},
     views,
 };
-use std::time::{Duration, Instant};
+use std::{
+    convert::Infallible,
+    time::{Duration, Instant},
+};
 
-/// How long writers stand still at most; then they go on by themselves.
-const PAUSE: Duration = Duration::from_secs(40);
+/// How long writers stand still without hearing more; then they go on by themselves.
+const PAUSE: Duration = Duration::from_secs(15);
+/// How often they are asked to stay so.
+const ASK_AGAIN: Duration = Duration::from_secs(3);
 /// What must be left of it for the change to be made.
 const RESERVE: Duration = Duration::from_secs(5);
 /// How long writers may take to stand still; a killed one is a member of its group for 10 s.
-const STOPPING: Duration = Duration::from_secs(15);
+const STOPPING: Duration = Duration::from_secs(20);
 /// How long the new set may take for the rest.
-const MEETING: Duration = Duration::from_secs(15);
+const MEETING: Duration = Duration::from_secs(30);
 /// How long it is looked whether a change happened that was not acknowledged.
 const LOOKING: Duration = Duration::from_secs(20);
 
@@ -37,7 +42,10 @@ pub(super) async fn switch(
     let why = format!("switching to {}", filling.set);
     let revision = clickhouse.change(now, now.live, Some(PAUSE), &why).await?;
     let paused = Switch { revision, live: now.live, paused_for: Some(PAUSE) };
-    let changed = while_paused(rebuild, patient, paused, filling, compared, report, began).await;
+    let changed = tokio::select! {
+        changed = while_paused(rebuild, patient, paused, filling, compared, report, began) => changed,
+        never = keep_paused(clickhouse, now, &why) => match never {},
+    };
     report.pause_ms = millis(began);
     if let Err(error) = changed {
         // Else they go on when the pause is over.
@@ -53,6 +61,16 @@ pub(super) async fn switch(
         tracing::warn!(error = %error, "the public names are left to the projector");
     }
     Ok(())
+}
+
+/// Makes the pause longer for as long as this is waited for.
+async fn keep_paused(clickhouse: &ClickHouse, before: Switch, why: &str) -> Infallible {
+    loop {
+        tokio::time::sleep(ASK_AGAIN).await;
+        if let Err(error) = clickhouse.change(before, before.live, Some(PAUSE), why).await {
+            tracing::warn!(error = %error, "making the pause longer");
+        }
+    }
 }
 
 /// What holds once nobody is paused: a command that was killed leaves a pause, which ends by itself.
