@@ -2,7 +2,7 @@
 
 use millrace_ingest::GatewayConfig;
 use millrace_processors::ScoringConfig;
-use millrace_projections::{clickhouse::ClickHouseConfig, query::QueryConfig};
+use millrace_projections::{clickhouse::ClickHouseConfig, query::QueryConfig, reconciler::ReconcilerConfig};
 use millrace_runtime::{
     config::{ConfigError, KafkaConfig, RegistryConfig},
     processor::ProcessorConfig,
@@ -35,6 +35,8 @@ pub struct Config {
     pub scoring: ScoringConfig,
     /// Every projector.
     pub projector: SinkConfig,
+    /// The reconciler.
+    pub reconciler: ReconcilerConfig,
     /// What workers answer health checks and metrics on.
     pub worker: WorkerConfig,
     /// Logs.

@@ -67,6 +67,9 @@ enum Command {
     /// Fill a projection anew beside the live one, compare, and switch to it
     #[command(after_help = rebuild::EXAMPLES)]
     Rebuild(rebuild::Args),
+    /// Keep proving that every record has one outcome and that tables hold what the log makes
+    #[command(after_help = services::RECONCILER_EXAMPLES)]
+    Reconciler(services::ReconcilerArgs),
     /// Make topics, schemas and tables; what is there stays
     #[command(after_help = setup::EXAMPLES)]
     Setup(setup::Args),
@@ -120,6 +123,7 @@ fn main() -> ExitCode {
         Command::Pause(args) => pause::run_pause(args),
         Command::Resume(args) => pause::run_resume(&args),
         Command::Rebuild(args) => rebuild::run(&args),
+        Command::Reconciler(args) => services::run_reconciler(&args),
         Command::Setup(args) => setup::run(&args),
         Command::Topics(args) => topics::run_topics(&args),
         Command::Schemas(args) => topics::run_schemas(&args),

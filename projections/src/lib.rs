@@ -2,6 +2,8 @@
 //!
 //! - [`clickhouse`]: tables and rollups for analytics.
 //! - [`query`]: what they answer over HTTP.
+//! - [`reconciler`]: proving that they and the log agree.
 
 pub mod clickhouse;
 pub mod query;
+pub mod reconciler;

@@ -6,6 +6,7 @@
 //! - [`log`]: the deployment's topics: making and checking them, its schemas, its epoch, offsets and lag.
 //! - [`letters`]: dead letters, what operators did about them, and taking them in again.
 //! - [`reader`]: reading a stretch of a topic, for memory to be rebuilt and people to watch.
+//! - [`reconcile`]: whether every record of a journal has exactly one outcome.
 //! - [`scan`]: reading all there is of a topic, with progress.
 //! - [`SourcePosition`]: what a derived record is derived from, by which a second copy of it is told.
 //! - [`controls`]: pausing workers and letting them go on.
@@ -23,6 +24,7 @@ pub mod metrics;
 pub mod processor;
 pub mod producer;
 pub mod reader;
+pub mod reconcile;
 pub mod record;
 pub mod registry;
 pub mod sabotage;

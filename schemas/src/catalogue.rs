@@ -39,6 +39,7 @@ topics! {
     Duplicates = "duplicates": [1],
     Requests = "requests": [1],
     DeadLetterActions = "dead-letter-actions": [1],
+    Reconciliation = "reconciliation": [1],
     Schemas = "schemas": [1],
     Controls = "controls": [1],
 }

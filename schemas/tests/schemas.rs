@@ -3,8 +3,8 @@
 use millrace_schemas::{
     Event, Topic,
     event::{
-        Control, DeadLetter, DeadLetterAction, Duplicate, Purchase, Receipt, Request, SchemaRecord, Transaction,
-        TransactionScore,
+        Control, DeadLetter, DeadLetterAction, Duplicate, Purchase, Receipt, Reconciliation, Request, SchemaRecord,
+        Transaction, TransactionScore,
     },
     wire::{self, Codec},
 };
@@ -94,6 +94,7 @@ macro_rules! each_event {
         $check::<Duplicate>();
         $check::<Request>();
         $check::<DeadLetterAction>();
+        $check::<Reconciliation>();
         $check::<SchemaRecord>();
         $check::<Control>();
     };

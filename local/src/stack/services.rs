@@ -62,6 +62,12 @@ pub const SERVICES: &[Service] = &[
         serves: Some(Serves { port: "projector-metrics", key: "worker.listen" }),
         after: &[SETUP],
     },
+    Service {
+        name: "reconciler",
+        command: &["reconciler"],
+        serves: Some(Serves { port: "reconciler-metrics", key: "worker.listen" }),
+        after: &[SETUP],
+    },
 ];
 
 /// The services' processes; writes the configuration they share.

@@ -1,4 +1,4 @@
-//! `millrace gateway`, `millrace processor NAME`, `millrace projector NAME`: one service each, against any broker.
+//! `millrace gateway`, `millrace processor NAME`, `millrace projector NAME`, `millrace reconciler`: one service each, against any broker.
 
 use crate::{
     config::{Config, ConfigArgs, block_on},
@@ -12,7 +12,8 @@ use millrace_projections::{
     clickhouse::{ClickHouse, follow},
     query,
 };
-use millrace_runtime::{lifecycle, log::Log, processor, producer::EventProducer, telemetry};
+use millrace_runtime::{lifecycle, log::Log, processor, producer::EventProducer, reconcile::Journal, telemetry};
+use millrace_schemas::{Event as _, event::Derived};
 use std::process::ExitCode;
 use tokio::net::TcpListener;
 
@@ -31,8 +32,27 @@ pub const PROJECTOR_EXAMPLES: &str = "Examples:
   millrace projector clickhouse --config millrace.toml
   millrace projector clickhouse --set clickhouse.url=http://127.0.0.1:8123";
 
+pub const RECONCILER_EXAMPLES: &str = "Examples:
+  millrace reconciler --config millrace.toml
+  millrace reconciler --set reconciler.every_ms=60000";
+
+/// What is proven: each journal with the processor that decides it.
+fn journals() -> Vec<Journal> {
+    fn journal<P: processor::Processor>() -> Journal {
+        let (topic, outputs) = (<P::Out as Derived>::From::TOPIC, P::Out::TOPIC);
+        Journal { processor: P::NAME, topic, outputs }
+    }
+    vec![journal::<Scoring>(), journal::<Receipts>()]
+}
+
 #[derive(clap::Args)]
 pub struct GatewayArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
+#[derive(clap::Args)]
+pub struct ReconcilerArgs {
     #[command(flatten)]
     config: ConfigArgs,
 }
@@ -55,6 +75,10 @@ pub struct ProjectorArgs {
 
 pub fn run_gateway(args: &GatewayArgs) -> Result<ExitCode> {
     block_on(gateway(args.config.load()?)).map(|()| ExitCode::SUCCESS)
+}
+
+pub fn run_reconciler(args: &ReconcilerArgs) -> Result<ExitCode> {
+    block_on(reconciler(args.config.load()?)).map(|()| ExitCode::SUCCESS)
 }
 
 pub fn run_processor(args: &ProcessorArgs) -> Result<ExitCode> {
@@ -94,9 +118,21 @@ async fn gateway(config: Config) -> Result<()> {
     let events = EventProducer::connect(&log, "gateway").await?;
     let mut gateway = Gateway { rules: config.rules.into(), ..Gateway::new(events, move || metrics.render()) };
     if config.query.enabled {
-        gateway.routes = query::routes(&config.clickhouse, &config.query)?;
+        let routes = query::routes(&config.clickhouse, &config.query)?;
+        gateway.routes = routes.merge(query::reconciliation(log.clone()));
     }
     millrace_ingest::serve(config.gateway, listener, gateway, async move { shutdown.cancelled().await }).await?;
+    Ok(())
+}
+
+/// Proves that nothing is lost and nothing doubled, until it is told to stop.
+async fn reconciler(config: Config) -> Result<()> {
+    telemetry::log(&config.log);
+    let shutdown = lifecycle::shutdown_on_signals()?;
+    health::serve(config.worker.listen, shutdown.clone()).await?;
+    let log = Log::new(&config.kafka, &config.registry)?;
+    let clickhouse = ClickHouse::new(&config.clickhouse)?;
+    millrace_projections::reconciler::run(log, clickhouse, journals(), config.reconciler, shutdown).await?;
     Ok(())
 }
 

@@ -7,14 +7,17 @@ use anyhow::{Result, ensure};
 use millrace_local::supervisor::{Phase, UnitState};
 use millrace_local::{Home, State};
 
-use millrace_projections::clickhouse::{ClickHouse, set::Set, tables};
+use millrace_projections::{
+    clickhouse::{ClickHouse, set::Set, tables},
+    reconciler::published,
+};
 use millrace_runtime::{
     controls,
     log::{GroupLag, Log},
 };
 use millrace_schemas::{
     Topic,
-    event::{Control, ControlState},
+    event::{Control, ControlState, Reconciliation},
 };
 
 use crate::{
@@ -41,15 +44,19 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     let state = State::of_running(&home)?;
     let known = of_log(&home, &state);
     if args.json {
-        let (lags, controls) = known.unwrap_or_default();
+        let (lags, controls, proven) = known.unwrap_or_default();
         let mut all = serde_json::to_value(&state)?;
         all["lag"] = serde_json::to_value(lags)?;
+        all["reconciliation"] = serde_json::to_value(proven)?;
         all["controls"] = serde_json::to_value(controls)?;
         println!("{}", serde_json::to_string_pretty(&all)?);
     } else {
         print!("{}", table(&state, now_ms()));
         match known {
-            Ok((lags, controls)) => print!("\n{}{}", lag_table(&lags), paused(&controls, now_ms())),
+            Ok((lags, controls, proven)) => {
+                let now = now_ms();
+                print!("\n{}{}\n{}", lag_table(&lags), paused(&controls, now), proof(&proven, now));
+            }
             Err(error) => println!("\nconsumer lag is not known: {error:#}"),
         }
         println!(
@@ -64,11 +71,17 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     Ok(if state.units.is_settled() { ExitCode::SUCCESS } else { ExitCode::from(exit::FAILED) })
 }
 
+/// What the log tells.
+type Known = (Vec<GroupLag>, Vec<Control>, Vec<Reconciliation>);
+
+/// Most differences told in the line of the reconciliation.
+const DIFFERENCES_SHOWN: usize = 5;
+
 /// Consumer groups of the processors and the topics they read.
 const GROUPS: &[(&str, &[Topic])] = &[("scoring", &[Topic::Transactions]), ("receipts", &[Topic::Receipts])];
 
-/// How far each group is behind, and what operators want of workers.
-fn of_log(home: &Home, state: &State) -> Result<(Vec<GroupLag>, Vec<Control>)> {
+/// How far each group is behind, what operators want of workers, and what is proven.
+fn of_log(home: &Home, state: &State) -> Result<Known> {
     let broker = state.units.iter().find(|(name, _)| *name == "kafka").map(|(_, unit)| unit.phase);
     ensure!(broker == Some(Phase::Ready), "the broker is not ready");
     let config: Config = millrace_runtime::config::load(Some(&home.service_config()), &[])?;
@@ -81,7 +94,8 @@ fn of_log(home: &Home, state: &State) -> Result<(Vec<GroupLag>, Vec<Control>)> {
         // Each set of tables has a group of its own.
         let live = ClickHouse::new(&config.clickhouse)?.switch().await.map_or(Set::FIRST, |switch| switch.live);
         lags.push(log.lag(&live.group(), &tables::topics()).await?);
-        Ok((lags, controls::read(&log).await?.into_values().collect()))
+        let controls = controls::read(&log).await?.into_values().collect();
+        Ok((lags, controls, published(&log).await?))
     })
 }
 
@@ -95,6 +109,30 @@ fn paused(controls: &[Control], now_ms: i64) -> String {
     };
     let lines: String = paused.map(line).collect();
     if lines.is_empty() { lines } else { format!("\n{lines}") }
+}
+
+/// What is proven, in a line; with the first differences when there are some.
+fn proof(proven: &[Reconciliation], now_ms: i64) -> String {
+    let Some(checked_at) = proven.iter().map(|it| it.checked_at).min() else {
+        return "reconciliation: nothing was checked yet\n".to_owned();
+    };
+    let checked = age((now_ms - checked_at).max(0) / 1_000);
+    let total: usize = proven.iter().map(|it| it.differences.len()).sum();
+    if total == 0 {
+        let pending: i64 = proven.iter().map(|it| (it.committed - it.verified_through).max(0)).sum();
+        return format!(
+            "reconciliation: no differences, {pending} offsets to be checked, last looked at {checked} ago\n"
+        );
+    }
+    let all = proven.iter().flat_map(|it| it.differences.iter().map(move |difference| (it, difference)));
+    let told: Vec<String> = all
+        .take(DIFFERENCES_SHOWN)
+        .map(|(it, difference)| {
+            let table = difference.table.as_deref().unwrap_or("outcome");
+            format!("{}/{} offset {} {table} {}", it.topic, it.partition, difference.offset, difference.kind)
+        })
+        .collect();
+    format!("reconciliation: {total} DIFFERENCES: {}; see GET /api/v1/reconciliation\n", told.join(", "))
 }
 
 fn lag_table(lags: &[GroupLag]) -> String {

@@ -6,6 +6,7 @@
 //! - [`set`]: tables and rollups of one version; `switches`: which one is live; [`follow`]: the projector, which fills that one.
 //! - [`rebuild`]: filling another set beside it and switching to it.
 //! - [`sink`]: batches of the log into tables, each record once.
+//! - [`held`]: what the tables hold of a stretch of the log.
 //! - [`tables`]: which column holds what; [`rowbinary`] is the bytes of a value.
 //!
 //! Exactly once rests on three things: a batch always becomes the same bytes; every table, rollups included, takes a token
@@ -17,6 +18,7 @@ mod ddl;
 pub mod definition;
 mod error;
 pub mod follow;
+pub mod held;
 mod horizon;
 mod insert;
 pub mod lookup;

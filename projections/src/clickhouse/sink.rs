@@ -139,9 +139,12 @@ fn encode(codec: &Codec, batch: &Batch) -> Result<Vec<Rows>, SinkError> {
         Topic::DeadLetters => rows_of(codec, batch, &[&DEAD_LETTERS]),
         Topic::Duplicates => rows_of(codec, batch, &[&DUPLICATES]),
         Topic::Requests => rows_of(codec, batch, &[&REQUESTS]),
-        Topic::Transactions | Topic::Receipts | Topic::DeadLetterActions | Topic::Schemas | Topic::Controls => {
-            Err(SinkError::Fatal(format!("no table is filled from the topic {}", batch.topic)))
-        }
+        Topic::Transactions
+        | Topic::Receipts
+        | Topic::DeadLetterActions
+        | Topic::Reconciliation
+        | Topic::Schemas
+        | Topic::Controls => Err(SinkError::Fatal(format!("no table is filled from the topic {}", batch.topic))),
     }
 }
 

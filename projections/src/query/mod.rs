@@ -3,13 +3,16 @@
 //! The gateway gives every request an id and a trace in its headers before it comes here. A question takes one of a bounded number
 //! of permits and a bounded time, so that readers cannot take the server from the projector.
 //!
+//! - [`reconciliation`](mod@reconciliation): `GET /api/v1/reconciliation`.
 //! - [`requests`]: `GET /api/v1/requests/{request_id}`.
 
 mod problem;
+mod reconciliation;
 mod requests;
 
 use crate::clickhouse::{ClickHouse, ClickHouseConfig, ClickHouseError};
 use axum::{Router, routing::get};
+use millrace_runtime::log::Log;
 use problem::Problem;
 use serde::{Deserialize, Serialize};
 use std::{sync::Arc, time::Duration};
@@ -51,6 +54,15 @@ pub fn routes(clickhouse: &ClickHouseConfig, config: &QueryConfig) -> Result<Rou
         .route(path, get(requests::answer))
         .route(&format!("{path}/"), get(requests::answer))
         .with_state(state))
+}
+
+/// The route of what is proven, read from the log; to be merged like [`routes`].
+pub fn reconciliation(log: Log) -> Router {
+    let path = "/api/v1/reconciliation";
+    Router::new()
+        .route(path, get(reconciliation::answer))
+        .route(&format!("{path}/"), get(reconciliation::answer))
+        .with_state(Arc::new(reconciliation::Proofs::new(log)))
 }
 
 /// What questions share.

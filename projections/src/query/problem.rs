@@ -46,6 +46,13 @@ impl Problem {
         }
     }
 
+    /// The log does not answer; its own words stay here.
+    pub fn of_log(error: &str) -> Self {
+        tracing::warn!(error, "a question to the log is not answered");
+        let detail = "the log cannot be read now; try again".to_owned();
+        Self { status: StatusCode::SERVICE_UNAVAILABLE, code: "unavailable", detail }
+    }
+
     /// The answer to a request with these headers.
     pub fn respond(&self, headers: &HeaderMap) -> Response {
         let request_id = headers.get("x-request-id").and_then(|id| id.to_str().ok()).unwrap_or_default();

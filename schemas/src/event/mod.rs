@@ -5,6 +5,7 @@ mod common;
 mod letters;
 mod purchase;
 mod receipt;
+mod reconciliation;
 mod score;
 mod transaction;
 
@@ -13,6 +14,7 @@ pub use common::{FieldError, Source, TimeResolution};
 pub use letters::{DeadLetter, DeadLetterAction, Duplicate, LetterAction};
 pub use purchase::{Purchase, PurchaseLine, ReceiptKind};
 pub use receipt::{Receipt, ReceiptItem};
+pub use reconciliation::{MoneySum, OffsetDifference, Reconciliation};
 pub use score::{Decision, DecisionSource, Reason, TransactionScore, Windows};
 pub use transaction::Transaction;
 
@@ -83,6 +85,7 @@ event!(DeadLetter, DeadLetters, self => match (&self.key, &self.request_id) {
 event!(Duplicate, Duplicates, self => self.trn_id.clone().into_bytes());
 event!(Request, Requests, self => self.request_id.clone().into_bytes());
 event!(DeadLetterAction, DeadLetterActions, self => self.letter_id.clone().into_bytes());
+event!(Reconciliation, Reconciliation, self => format!("{}/{}", self.topic, self.partition).into_bytes());
 event!(SchemaRecord, Schemas, self => self.id.to_string().into_bytes());
 event!(Control, Controls, self => self.worker.clone().into_bytes());
 

@@ -108,7 +108,12 @@ pub const fn of_topic(topic: Topic) -> &'static [&'static str] {
         Topic::DeadLetters => &[DEAD_LETTERS.name],
         Topic::Duplicates => &[DUPLICATES.name],
         Topic::Requests => &[REQUESTS.name],
-        Topic::Transactions | Topic::Receipts | Topic::DeadLetterActions | Topic::Schemas | Topic::Controls => &[],
+        Topic::Transactions
+        | Topic::Receipts
+        | Topic::DeadLetterActions
+        | Topic::Reconciliation
+        | Topic::Schemas
+        | Topic::Controls => &[],
     }
 }
 
