@@ -7,9 +7,9 @@ use std::{env, io};
 
 use tempfile::TempDir;
 
-use crate::stack::{Jvm, Layout, broker, clickhouse, registry};
+use crate::stack::{Jvm, Layout, broker, broker::Proxied, clickhouse, registry};
 use crate::supervisor::{Action, Board, Ending, Keeper, Restart};
-use crate::{Error, Home, Parts, Ports, Result, Spec};
+use crate::{Error, Home, Parts, Ports, Result, Spec, files};
 
 /// A part of a sandbox.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,11 +43,15 @@ pub struct SandboxOptions {
     pub parts: Vec<Part>,
     /// Whether Ctrl-C and SIGTERM stop everything before they end this process. Without it the caller must see to that.
     pub end_on_signals: bool,
+    /// Further listeners of the broker, behind proxies.
+    pub proxied: Vec<Proxied>,
+    /// Existing folders, such as small volumes, in which parts keep their data instead of in the sandbox's own.
+    pub volumes: Vec<(Part, PathBuf)>,
 }
 
 impl Default for SandboxOptions {
     fn default() -> Self {
-        Self { parts: Part::ALL.to_vec(), end_on_signals: true }
+        Self { parts: Part::ALL.to_vec(), end_on_signals: true, proxied: Vec::new(), volumes: Vec::new() }
     }
 }
 
@@ -87,6 +91,9 @@ impl Sandbox {
         let lock = in_use(folder.path()).map_err(Error::io("lock", folder.path()))?;
         let ports = Ports::free(&["kafka", "kafka-controller", "registry", "clickhouse"])?;
         let home = Home::at(folder.path());
+        for (part, volume) in &options.volumes {
+            link(&home.data(part.name()), volume)?;
+        }
         let layout = Layout { home, parts: Parts::find()?, ports: ports.clone(), binary: binary()? };
         let path = folder.path().to_owned();
         let ending = Ending { on_signals: options.end_on_signals, then: Some(Box::new(move || delete(folder, lock))) };
@@ -96,7 +103,7 @@ impl Sandbox {
         let mut specs = Vec::new();
         for part in &options.parts {
             match part {
-                Part::Kafka => specs.extend(broker::specs(&layout, Jvm::Quick)?),
+                Part::Kafka => specs.extend(broker::specs(&layout, Jvm::Quick, &options.proxied)?),
                 Part::Registry => specs.push(registry::spec(&layout)?),
                 Part::ClickHouse => specs.push(clickhouse::spec(&layout)?),
             }
@@ -199,6 +206,14 @@ impl Sandbox {
     pub fn board(&self) -> Board {
         self.keeper.board()
     }
+}
+
+/// Lets a part's data folder be another one.
+fn link(folder: &Path, volume: &Path) -> Result<()> {
+    if let Some(parent) = folder.parent() {
+        files::create_folder(parent)?;
+    }
+    std::os::unix::fs::symlink(volume, folder).map_err(Error::io("link", folder))
 }
 
 /// The program the ClickHouse endpoint is: `MILLRACE_BIN`, else the one beside the running program, which for a test is in the

@@ -65,7 +65,7 @@ impl Layout {
     /// # Errors
     /// When a folder or file cannot be written.
     pub fn specs(&self) -> Result<Vec<Spec>> {
-        let mut specs = broker::specs(self, Jvm::Steady)?;
+        let mut specs = broker::specs(self, Jvm::Steady, &[])?;
         specs.push(registry::spec(self)?);
         specs.push(clickhouse::spec(self)?);
         specs.extend(services::specs(self)?);

@@ -7,10 +7,12 @@
 //! - [`services`]: services as processes, to be killed and started again.
 //! - [`outcomes`]: what became of each record of a journal.
 //! - [`oracle`], [`python`]: the programs in `oracle/` and `clients/`.
-//! - [`made_up`]: transactions from a seed; [`load`] sends them until they are acknowledged, and keeps a ledger.
+//! - [`made_up`]: transactions from a seed; [`load`] sends items until they are acknowledged, and keeps books.
+//! - [`chaos`]: faults by a schedule, under load, and the oracle's verdict.
 //! - [`rollups`]: rollups against the tables they are made of.
 //! - [`wait`]: waiting for conditions, with a deadline.
 
+pub mod chaos;
 pub mod deployment;
 pub mod load;
 pub mod made_up;

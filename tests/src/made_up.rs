@@ -21,6 +21,8 @@ pub struct Transaction {
     pub amount: i64,
     /// Its currency.
     pub currency: &'static str,
+    /// Its time, epoch milliseconds.
+    pub occurred_at: i64,
 }
 
 /// Transactions of a few customers over some days, one JSON object each, in the order of their times: bursts, equal times, several
@@ -49,5 +51,5 @@ pub fn transaction(customer: &str, id: &str, after_ms: i64, random: &mut StdRng)
     let body = format!(
         r#"{{"customer_id":"{customer}","transaction_id":"{id}","amount":{money},"currency":"{currency}","type":55,"merchant_id":"merchant-{merchant}","card_bin":"411111","ip_address":"203.0.113.7","device_id":"device-{customer}","location":"Berlin","channel":"online","timestamp":"{at}"}}"#
     );
-    Transaction { body, id: id.to_owned(), amount, currency }
+    Transaction { body, id: id.to_owned(), amount, currency, occurred_at: FIRST_MS + after_ms }
 }

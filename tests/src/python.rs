@@ -13,8 +13,18 @@ pub fn script(path: &str) -> Command {
 
 /// Runs a script to its end; its standard output. Panics with its standard error when it fails.
 pub fn run(command: &mut Command) -> String {
+    try_run(command).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// Runs a script to its end; its standard output, or its standard error when it fails.
+///
+/// # Errors
+/// When it ends with another code than 0.
+pub fn try_run(command: &mut Command) -> Result<String, String> {
     let output = command.output().expect("the interpreter starts");
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    assert!(output.status.success(), "{command:?} failed:\n{}\n{}", text(&output.stdout), text(&output.stderr));
-    text(&output.stdout)
+    if output.status.success() {
+        return Ok(text(&output.stdout));
+    }
+    Err(format!("{command:?} failed:\n{}\n{}", text(&output.stdout), text(&output.stderr)))
 }

@@ -6,6 +6,8 @@ use millrace_local::{
     stack::services::SERVICES,
     supervisor::{Action, Board, Ending, Keeper, Phase, Restart},
 };
+use millrace_projections::clickhouse::ClickHouseConfig;
+use millrace_runtime::config::{KafkaConfig, RegistryConfig};
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -66,7 +68,8 @@ impl Services {
     pub fn of(deployment: &Deployment, sets: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let config = folder.path().join("millrace.toml");
-        fs::write(&config, configuration(deployment)).expect("the configuration is written");
+        let Deployment { kafka, registry, clickhouse, .. } = deployment;
+        fs::write(&config, configuration(kafka, registry, clickhouse)).expect("the configuration is written");
         let names: Vec<&str> = SERVICES.iter().filter_map(|it| Some(it.serves?.port)).collect();
         let ports = Ports::free(&names).expect("free ports");
         let ending = Ending { on_signals: true, then: None };
@@ -166,7 +169,7 @@ impl Drop for Services {
 }
 
 /// A service's command, the name of its port, and the key of its address in the configuration, as the local stack runs it.
-fn serves(service: Service) -> (&'static [&'static str], &'static str, &'static str) {
+pub(crate) fn serves(service: Service) -> (&'static [&'static str], &'static str, &'static str) {
     let found = SERVICES.iter().find(|it| it.name == service.name());
     let service = found.unwrap_or_else(|| panic!("the local stack runs no {}", service.name()));
     let serves = service.serves.expect("a service answers health checks");
@@ -179,8 +182,8 @@ pub fn binary() -> PathBuf {
     binary.expect("MILLRACE_BIN names no binary; run the tests with `make test`, or under `millrace sandbox`").into()
 }
 
-fn configuration(deployment: &Deployment) -> String {
-    let Deployment { kafka, registry, clickhouse, .. } = deployment;
+/// The configuration file of services.
+pub(crate) fn configuration(kafka: &KafkaConfig, registry: &RegistryConfig, clickhouse: &ClickHouseConfig) -> String {
     format!(
         "[kafka]
 brokers = \"{}\"

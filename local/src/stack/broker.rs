@@ -1,5 +1,7 @@
 //! The Kafka broker: one node that is broker and controller, on the loopback address, with its storage formatted once.
 
+use std::fmt::Write as _;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -14,13 +16,24 @@ pub const FORMAT: &str = "kafka-format";
 const CONTROLLER_PORT: &str = "kafka-controller";
 const HEAP_MB: u32 = 512;
 
+/// A further listener, for clients that come through a proxy: a client keeps to the address that its listener advertises.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proxied {
+    /// Its name, unique within the broker: letters and digits.
+    pub name: String,
+    /// Where the broker listens for the proxy.
+    pub listen: SocketAddr,
+    /// Where the proxy listens for clients.
+    pub advertise: SocketAddr,
+}
+
 /// The broker and what must be done before its first start; writes its properties.
 ///
 /// # Errors
 /// When its folder or properties cannot be written.
-pub fn specs(layout: &Layout, jvm: Jvm) -> Result<Vec<Spec>> {
+pub fn specs(layout: &Layout, jvm: Jvm, proxied: &[Proxied]) -> Result<Vec<Spec>> {
     let data = layout.data_folder(NAME)?;
-    let properties = layout.file("kafka.properties", &properties(&layout.ports, &data))?;
+    let properties = layout.file("kafka.properties", &properties(&layout.ports, &data, proxied))?;
     let java = |spec: Spec, jvm: Jvm, main: &str| {
         let jars = layout.parts.kafka_jars().join("*");
         spec.args(jvm.options(HEAP_MB)).args(LOGGING).arg("-cp").arg(jars).arg(main)
@@ -58,18 +71,26 @@ fn cluster_id() -> String {
     sixes.map(|six| char::from(ALPHABET[(six & 63) as usize])).collect()
 }
 
-fn properties(ports: &Ports, data: &Path) -> String {
+fn properties(ports: &Ports, data: &Path, proxied: &[Proxied]) -> String {
     let (broker, controller) = (ports.address(NAME), ports.address(CONTROLLER_PORT));
     let data = data.display();
+    let (mut listeners, mut advertised, mut protocols) = (String::new(), String::new(), String::new());
+    for Proxied { name, listen, advertise } in proxied {
+        let name = name.to_uppercase();
+        // Writing to a string never fails.
+        let _ = write!(listeners, ",{name}://{listen}");
+        let _ = write!(advertised, ",{name}://{advertise}");
+        let _ = write!(protocols, ",{name}:PLAINTEXT");
+    }
     format!(
         "# Written at every start; changes are lost.
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@{controller}
 controller.listener.names=CONTROLLER
-listeners=PLAINTEXT://{broker},CONTROLLER://{controller}
-advertised.listeners=PLAINTEXT://{broker}
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+listeners=PLAINTEXT://{broker},CONTROLLER://{controller}{listeners}
+advertised.listeners=PLAINTEXT://{broker}{advertised}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT{protocols}
 log.dirs={data}
 
 # One node: everything is in one copy.
@@ -107,8 +128,12 @@ mod tests {
     use super::*;
 
     fn lines() -> Vec<String> {
+        lines_with(&[])
+    }
+
+    fn lines_with(proxied: &[Proxied]) -> Vec<String> {
         let ports = Ports::new(None).unwrap();
-        properties(&ports, Path::new("/d/kafka")).lines().map(str::to_owned).collect()
+        properties(&ports, Path::new("/d/kafka"), proxied).lines().map(str::to_owned).collect()
     }
 
     #[test]
@@ -121,6 +146,20 @@ mod tests {
                 "advertised.listeners=PLAINTEXT://127.0.0.1:9092",
             ]
         );
+    }
+
+    #[test]
+    fn a_proxied_listener_sends_its_clients_to_the_proxy() {
+        let address = |port: u16| SocketAddr::from(([127, 0, 0, 1], port));
+        let proxied = Proxied { name: "scoring".to_owned(), listen: address(1), advertise: address(2) };
+        let lines = lines_with(&[proxied]);
+        for (key, value) in [
+            ("listeners", "PLAINTEXT://127.0.0.1:9092,CONTROLLER://127.0.0.1:9093,SCORING://127.0.0.1:1"),
+            ("advertised.listeners", "PLAINTEXT://127.0.0.1:9092,SCORING://127.0.0.1:2"),
+            ("listener.security.protocol.map", "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SCORING:PLAINTEXT"),
+        ] {
+            assert!(lines.contains(&format!("{key}={value}")), "{key}: {lines:?}");
+        }
     }
 
     #[test]

@@ -56,7 +56,8 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     sweep::adopt_orphans();
     let started = Instant::now();
     // Ctrl-C reaches the command too, which decides what to do; the services are stopped when it has ended.
-    let sandbox = Sandbox::with(SandboxOptions { parts: parts.clone(), end_on_signals: false })?;
+    let sandbox =
+        Sandbox::with(SandboxOptions { parts: parts.clone(), end_on_signals: false, ..SandboxOptions::default() })?;
     let names: Vec<&str> = parts.iter().map(|part| part.name()).collect();
     eprintln!("millrace: {} ready in {:.1} s", names.join(", "), started.elapsed().as_secs_f64());
 
