@@ -4,7 +4,7 @@
 use millrace_local::{Part, Sandbox};
 use millrace_tests::{
     Deployment, Service, Services,
-    load::{Ledger, Load},
+    load::steady::{Ledger, Load},
     rollups,
     wait::until,
 };

@@ -4,11 +4,13 @@
 //! - [`books`]: the file in which everything sent and answered stands.
 //! - [`sender`]: one client over HTTP, which goes on until each item is answered for good.
 //! - [`direct`]: a client on Kafka, in Python.
+//! - [`steady`]: clients whose items all take effect, with a ledger in memory.
 
 pub mod books;
 pub mod direct;
 pub mod items;
 pub mod sender;
+pub mod steady;
 
 use crate::load::{
     books::Books,
