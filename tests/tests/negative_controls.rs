@@ -59,8 +59,8 @@ fn assert_found(report: &Report, checks: &[&str]) {
 async fn without_tokens_an_insert_whose_answer_was_lost_counts_twice() {
     let _one = ONE_AT_A_TIME.lock().await;
     let report = run_with("token", &ONE_OF_EACH, lost_answers_of_inserts(), 9_000).await;
-    let twice = |check: &&str| check.ends_with("holds nothing twice");
-    assert!(report.verdict.failed().iter().any(twice), "{:?}", report.verdict.failed());
+    let failed = report.verdict.failed();
+    assert!(failed.iter().any(|check| check.ends_with("holds nothing twice")), "{failed:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
