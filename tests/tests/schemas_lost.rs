@@ -179,7 +179,20 @@ async fn services_start_and_run_without_the_registry_and_only_a_foreign_schema_w
     assert_eq!(outage.services.ended(), []);
 }
 
-/// Records on every topic, one of them written with a foreign schema.
+/// Topics that [`fill`] puts records on.
+const FILLED: &[Topic] = &[
+    Topic::Transactions,
+    Topic::Receipts,
+    Topic::TransactionScores,
+    Topic::Purchases,
+    Topic::DeadLetters,
+    Topic::Duplicates,
+    Topic::Requests,
+    Topic::Schemas,
+    Topic::Controls,
+];
+
+/// Records on the topics that services write, one of them written with a foreign schema.
 async fn fill(outage: &Outage) {
     outage.services.start(&Service::ALL);
     outage.register_foreign().await;
@@ -210,7 +223,7 @@ async fn the_log_decodes_itself_when_the_registrys_data_is_gone_and_gives_it_bac
     let codec = Codec::reader(&schemas).expect("codec");
     for topic in Topic::ALL {
         let records = records(&outage.deployment, *topic).await;
-        assert!(!records.is_empty(), "{topic}");
+        assert!(!records.is_empty() || !FILLED.contains(topic), "{topic}");
         for (position, record) in records {
             let decoded = codec.decode_json(record.value.as_deref());
             assert!(decoded.is_ok(), "{topic} {position:?}: {decoded:?}");
