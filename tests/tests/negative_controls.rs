@@ -73,6 +73,7 @@ async fn without_intents_a_projector_cannot_go_on_after_a_lost_answer() {
 /// What a processor has sent is held back on its way until another has taken its place, and then arrives. Whether it was sending
 /// outputs just then is chance, so that it is tried again when it was not.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "depends on when the network delivers; run with --ignored"]
 async fn without_transactions_what_a_zombie_sent_is_an_outcome_a_second_time() {
     const ATTEMPTS: usize = 4;
     let _one = ONE_AT_A_TIME.lock().await;
