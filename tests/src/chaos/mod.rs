@@ -2,7 +2,7 @@
 //!
 //! - [`schedule`]: which fault comes when, as data, made from a seed.
 //! - [`stage`]: a sandbox with several processes of every service; [`proxy`] stands in their connections, [`volume`] under their data.
-//! - [`conductor`]: carries a schedule out; [`run`]: from an empty stage to a verdict.
+//! - [`conductor`]: carries a schedule out; [`mod@run`]: from an empty stage to a verdict.
 //! - [`report`]: what a run came to, in figures and lines.
 //! - [`recovery`]: how long the lag takes to be back after one kill.
 
