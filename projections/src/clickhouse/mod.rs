@@ -3,7 +3,7 @@
 //! - [`client`]: how the server is reached, and what can be asked of it; [`lookup`] finds one event's rows,
 //!   [`outcomes`] what became of a request.
 //! - [`migrate`]: numbered schema changes, in `clickhouse/migrations`; [`definition`]: what they come to, for a set made anew.
-//! - [`set`]: tables and rollups of one version; `switches`: which one is live; [`follow`]: the projector, which fills that one.
+//! - [`set`]: tables and rollups of one version; `switches`: which one is live; [`mod@follow`]: the projector, which fills that one.
 //! - [`rebuild`]: filling another set beside it and switching to it.
 //! - [`sink`]: batches of the log into tables, each record once.
 //! - [`held`]: what the tables hold of a stretch of the log.
