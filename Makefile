@@ -1,6 +1,6 @@
 # Two commands: `make up` and `make test`. What they do is in deploy/local; here is only the list.
 .DEFAULT_GOAL := help
-.PHONY: help up down reset status logs build parts test test-full chaos recovery
+.PHONY: help up down reset status logs build parts test test-full chaos recovery rates
 
 millrace := $(or $(CARGO_TARGET_DIR),target)/release/millrace
 
@@ -43,6 +43,9 @@ chaos: ## faults under load, judged by an oracle: SEED=1 MINUTES=2 RATE=2000 RUN
 
 recovery: ## time until the lag is back after kill -9 of each process: RATE=4000 ROUNDS=3
 	@deploy/local/chaos recovery --rate $(or $(RATE),4000) --rounds $(or $(ROUNDS),3)
+
+rates: ## events per second of processors, restores, the projector and a rebuild: EVENTS=1000000
+	@deploy/local/chaos rates --events $(or $(EVENTS),1000000)
 
 .PHONY: built
 built:

@@ -1,8 +1,9 @@
 //! The ports of the stack: the defaults, moved as one by `PORT_BASE`, or free ones for a sandbox.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +15,9 @@ const TABLE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy
 
 /// The highest `PORT_BASE` that leaves room for every port.
 pub(crate) const BASE_MAX: u16 = 65_500;
+
+/// Free ports that were given out: who asked for one listens on it only later, and nobody else in this process gets it until then.
+static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
 
 /// Which part listens on which loopback port.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,7 +38,7 @@ impl Ports {
     }
 
     /// Free ports for each of `names`, below the range the system gives to outgoing connections: a part that is killed
-    /// and started again finds its port still free.
+    /// and started again finds its port still free. No port is given out twice by one process.
     ///
     /// # Errors
     /// [`Error::NoFreePorts`] when too few are found.
@@ -44,11 +48,17 @@ impl Ports {
         let below = outgoing_from().clamp(LOWEST + 1_000, 60_000);
         // Listening until all are found keeps one port from being found twice.
         let mut found: Vec<(String, TcpListener)> = Vec::new();
+        let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
         for _ in 0..ATTEMPTS {
             if found.len() == names.len() {
                 break;
             }
-            if let Ok(listener) = TcpListener::bind(loopback(rand::random_range(LOWEST..below))) {
+            let port = rand::random_range(LOWEST..below);
+            if given.contains(&port) {
+                continue;
+            }
+            if let Ok(listener) = TcpListener::bind(loopback(port)) {
+                given.insert(port);
                 found.push((names[found.len()].to_owned(), listener));
             }
         }
@@ -181,5 +191,15 @@ mod tests {
         let distinct: BTreeSet<u16> = ports.iter().map(|(_, port)| port).collect();
         assert_eq!(distinct.len(), names.len());
         assert!(distinct.iter().all(|port| *port < outgoing_from().max(21_000)), "{distinct:?}");
+    }
+
+    #[test]
+    fn a_port_that_nobody_listens_on_yet_is_not_given_to_another() {
+        let names: Vec<String> = (0..100).map(|number| format!("part-{number}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let all: Vec<u16> =
+            (0..20).flat_map(|_| Ports::free(&names).unwrap().iter().map(|it| it.1).collect::<Vec<_>>()).collect();
+        let distinct: BTreeSet<u16> = all.iter().copied().collect();
+        assert_eq!(distinct.len(), all.len());
     }
 }

@@ -18,7 +18,7 @@ use millrace_schemas::{
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
@@ -26,6 +26,8 @@ use std::{
 
 /// How long a look for the next word may wait; a worker obeys at most twice this later.
 const LOOK: Duration = Duration::from_millis(200);
+/// How long every process of a worker may take to obey.
+const OBEYS_WITHIN: Duration = Duration::from_secs(1);
 
 /// Says what a worker shall do from now on; every process of it obeys within a second. Returns when the log has it.
 pub async fn set(
@@ -47,6 +49,31 @@ pub async fn set(
     Ok(control)
 }
 
+/// Makes every process of a processor stand still, for its outcomes to be repaired. Whether an operator had it paused before.
+pub(crate) async fn hold(log: &Log, processor: &str) -> Result<bool, RuntimeError> {
+    if read(log).await?.get(processor).is_some_and(|control| control.state == ControlState::Paused) {
+        return Ok(true);
+    }
+    set(log, processor, ControlState::Paused, Some("missing outcomes are being written".into())).await?;
+    tokio::time::sleep(OBEYS_WITHIN).await;
+    Ok(false)
+}
+
+/// Ends a repair: each process rebuilds its memory from the log, passing over snapshots of before, and goes on unless it was paused.
+/// They do so even where nothing was written, since an earlier repair may have ended before it said so.
+pub(crate) async fn release(log: &Log, processor: &str, was_paused: bool) -> Result<(), RuntimeError> {
+    set(log, &repairs_of(processor), ControlState::Running, None).await?;
+    if !was_paused {
+        set(log, processor, ControlState::Running, None).await?;
+    }
+    Ok(())
+}
+
+/// The name under which it stands when a processor's outcomes were repaired last.
+fn repairs_of(processor: &str) -> String {
+    format!("{processor}.repaired")
+}
+
 /// The last word for each worker that one was ever said to, by name.
 pub async fn read(log: &Log) -> Result<BTreeMap<String, Control>, RuntimeError> {
     let codec = log.codec().await?;
@@ -61,28 +88,39 @@ pub async fn read(log: &Log) -> Result<BTreeMap<String, Control>, RuntimeError> 
     Ok(controls.map(|control| (control.worker.clone(), control)).collect())
 }
 
-/// Whether a worker is paused now. Cheap to clone and to ask.
+/// What operators want of one worker now. Cheap to clone and to ask.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Pause(Arc<AtomicBool>);
+pub(crate) struct Orders(Arc<State>);
 
-impl Pause {
-    pub(crate) fn is_on(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+#[derive(Debug, Default)]
+struct State {
+    is_paused: AtomicBool,
+    /// Id of the last repair.
+    repaired: Mutex<Option<String>>,
+}
+
+impl Orders {
+    pub(crate) fn is_paused(&self) -> bool {
+        self.0.is_paused.load(Ordering::Relaxed)
+    }
+
+    /// Names the last repair of the worker's outcomes, if there ever was one.
+    pub(crate) fn repaired(&self) -> Option<String> {
+        self.0.repaired.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Follows the log's last word for a worker until the shutdown; returns when what the log holds already is known. What a
     /// worker does for as long as the broker is away is what it did before.
     pub(crate) async fn follow(log: &Log, worker: &'static str, shutdown: &Shutdown) -> Result<Self, RuntimeError> {
-        let pause = Self::default();
-        let last = read(log).await?.remove(worker);
-        pause.obey(worker, last.as_ref());
+        let orders = Self::default();
+        orders.obey(worker, &read(log).await?);
         let (schemas, kafka) = (log.codec().await?, log.kafka().clone());
-        let (follower, shutdown) = (pause.clone(), shutdown.clone());
+        let (follower, shutdown) = (orders.clone(), shutdown.clone());
         std::thread::Builder::new()
             .name(format!("{worker}-controls"))
             .spawn(move || follower.run(worker, &schemas, &kafka, &shutdown))
             .map_err(|error| RuntimeError::Fatal(format!("starting a thread: {error}")))?;
-        Ok(pause)
+        Ok(orders)
     }
 
     fn run(&self, worker: &'static str, schemas: &Schemas, kafka: &KafkaConfig, shutdown: &Shutdown) {
@@ -105,27 +143,30 @@ impl Pause {
         shutdown: &Shutdown,
     ) -> Result<(), RuntimeError> {
         let mut reader = Reader::new(kafka, Topic::Controls, &[0], From::Beginning)?;
-        let mut last = None;
+        let mut last = BTreeMap::new();
         let mut is_at_end = false;
         while !shutdown.is_cancelled() {
             match reader.next(LOOK)? {
                 Read::Record(record) => {
-                    last = decode(schemas.codec(), &record).filter(|control| control.worker == worker).or(last);
+                    last.extend(decode(schemas.codec(), &record).map(|control| (control.worker.clone(), control)));
                 }
                 Read::End(_) => is_at_end = true,
                 Read::Idle => {}
             }
             // What was said before the last word is history.
             if is_at_end {
-                self.obey(worker, last.as_ref());
+                self.obey(worker, &last);
             }
         }
         Ok(())
     }
 
-    fn obey(&self, worker: &'static str, control: Option<&Control>) {
+    fn obey(&self, worker: &'static str, last: &BTreeMap<String, Control>) {
+        let repaired = last.get(&repairs_of(worker)).map(|control| control.event_id.clone());
+        *self.0.repaired.lock().unwrap_or_else(PoisonError::into_inner) = repaired;
+        let control = last.get(worker);
         let pauses = control.is_some_and(|control| control.state == ControlState::Paused);
-        if self.0.swap(pauses, Ordering::Relaxed) != pauses {
+        if self.0.is_paused.swap(pauses, Ordering::Relaxed) != pauses {
             let reason = control.and_then(|control| control.reason.as_deref()).unwrap_or_default();
             tracing::warn!(worker, reason, "{}", if pauses { "paused by an operator" } else { "resumed" });
         }

@@ -1,6 +1,8 @@
 //! The oracles in `oracle/`, which share no code with the product.
 
 use crate::{
+    Deployment,
+    chaos::report,
     outcomes::{Outcome, Position},
     python,
 };
@@ -150,6 +152,25 @@ pub struct Tally {
 pub fn receipts(file: &Path) -> Json {
     let mut command = python::script("oracle/receipts.py");
     serde_json::from_str(&python::run(command.arg(file))).expect("the oracle writes JSON")
+}
+
+/// What the whole pipeline came to: every record, row, rollup and sum, recomputed from the clients' books and the log.
+pub fn pipeline(deployment: &Deployment, books: &[&Path]) -> report::Verdict {
+    const READABLE: &str = "the oracle can read everything";
+    let mut command = python::script("oracle/pipeline");
+    command.args(["--brokers", &deployment.kafka.brokers, "--prefix", &deployment.kafka.topic_prefix]);
+    command.args(["--clickhouse", &deployment.clickhouse.url, "--database", &deployment.clickhouse.database]);
+    for book in books {
+        command.arg("--books").arg(book);
+    }
+    match python::try_run(&mut command) {
+        Ok(text) => serde_json::from_str(&text).expect("the oracle writes JSON"),
+        Err(error) => {
+            let mut verdict = report::Verdict::default();
+            verdict.check(READABLE, [error]);
+            verdict
+        }
+    }
 }
 
 /// Runs a script on a file as its standard input.

@@ -35,8 +35,12 @@ impl Bench {
     }
 
     fn scoring(&mut self) -> Shutdown {
+        self.scoring_with(ProcessorConfig::default())
+    }
+
+    fn scoring_with(&mut self, config: ProcessorConfig) -> Shutdown {
         let scoring = Scoring::new(&ScoringConfig::default()).expect("rules");
-        self.deployment.processor(scoring, Rules::default(), ProcessorConfig::default())
+        self.deployment.processor(scoring, Rules::default(), config)
     }
 
     /// Transactions of a few customers: most are new, some come twice, some contradict an earlier one, some break a rule.
@@ -170,6 +174,20 @@ async fn what_is_missing_is_named_and_written_once_and_remembered() {
     assert_eq!((status, sum(&found, "missing"), sum(&found, "different")), (1, 1, 0), "{found:?}");
     assert_eq!((&found[0]["first"]["offset"], &found[0]["first"]["kind"]), (&json!(20), &json!("missing")));
 
+    // A processor that runs meanwhile, and snapshots of its memory, in which the one that is missing is not. What it decides is of
+    // customers whose past is whole.
+    let folder = bench.services.folder().join("snapshots");
+    let snapshots =
+        ProcessorConfig { snapshot_folder: Some(folder.clone()), snapshot_every_ms: 100, ..ProcessorConfig::default() };
+    bench.scoring_with(snapshots);
+    for number in 0..12 {
+        let transaction = Transaction { customer_id: format!("other-{number}"), ..example() };
+        bench.producer.append(&transaction, Headers::new()).await.expect("acknowledged");
+    }
+    bench.wait_decided().await;
+    let taken = folder.join(format!("scoring-{partition}.snapshot"));
+    until("a snapshot", SOON, || async { taken.exists() }, |exists| *exists).await;
+
     let (status, repaired) = bench.replay(&["scoring", "--repair"]);
     let written: Vec<i64> =
         repaired.iter().flat_map(|it| it["written"].as_array().expect("offsets")).filter_map(Json::as_i64).collect();
@@ -182,10 +200,8 @@ async fn what_is_missing_is_named_and_written_once_and_remembered() {
     let (record, repair) = after.iter().find(|(_, it)| it.source == dropped.source).expect("the repair");
     assert_eq!(repair, &dropped, "what was lost");
     assert!(record.headers.get(headers::REPAIR).is_some());
-    assert_eq!(after.len(), scores.len() + 1);
 
-    // The next start remembers the repaired transaction: windows count it, and it still is the first of its id.
-    bench.scoring();
+    // The processor remembers the repaired transaction: windows count it, and it still is the first of its id.
     bench.producer.append(&dropped.transaction, Headers::new()).await.expect("acknowledged");
     bench.produce(200, 50).await;
     bench.wait_decided().await;

@@ -1,5 +1,9 @@
 //! The local stack as a newcomer meets it: up, the commands it prints, killed and up again, down, reset.
 
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 use std::{
     path::Path,
     process::{Command, Output},
@@ -77,8 +81,7 @@ fn a_newcomer_sees_analytics_pastes_commands_kills_the_supervisor_and_goes_on() 
     let status = stack.run(&["status"]);
     assert!(status.contains("millrace-clickhouse") && status.contains("gateway"), "{status}");
 
-    let killed = Command::new("kill").args(["-9", &stack.supervisor().to_string()]).status().expect("kill starts");
-    assert!(killed.success());
+    kill(Pid::from_raw(stack.supervisor()), Signal::SIGKILL).expect("the supervisor runs");
     let until = Instant::now() + Duration::from_secs(30);
     while stack.millrace(&["status"]).status.code() != Some(3) {
         assert!(Instant::now() < until, "the stack still counts as running 30 s after its supervisor was killed");

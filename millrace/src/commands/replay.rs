@@ -53,7 +53,7 @@ struct Task {
     /// Compare what was written with what is recomputed
     #[arg(long)]
     verify: bool,
-    /// Write the outcomes that are missing; nothing else is changed
+    /// Write the outcomes that are missing, while the processor is paused; it goes on with them in its memory
     #[arg(long)]
     repair: bool,
 }

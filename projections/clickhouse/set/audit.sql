@@ -1,4 +1,5 @@
--- What came in and took no effect, and what was answered: requests, dead letters, duplicates.
+-- What came in and took no effect, and what was answered: requests, dead letters, duplicates. Keys and partitions are explained in
+-- transactions.sql; these tables are read by time of receipt and by id.
 
 CREATE TABLE IF NOT EXISTS {{database}}.requests_{{set}}
 (
@@ -41,6 +42,7 @@ ORDER BY (toStartOfHour(received_at), _partition, _offset)
 SETTINGS {{deduplication}}
 COMMENT 'One row for each refused request and each batch, with its answer for every item.';
 
+-- The payload is read only when a letter is opened, so it is packed harder.
 CREATE TABLE IF NOT EXISTS {{database}}.dead_letters_{{set}}
 (
     event_id UUID COMMENT 'Id of this event in the log.' CODEC(NONE),

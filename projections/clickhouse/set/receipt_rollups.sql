@@ -1,6 +1,11 @@
--- Rollups of receipts and their lines. Purchases (total above zero), returns (below zero) and receipts with nothing to pay are counted
--- in columns of their own.
+-- Rollups of receipts and their lines; what all rollups have in common is said in transaction_rollups.sql.
+--
+-- Purchases (total above zero), returns (below zero) and receipts with nothing to pay are counted in columns of their own, so
+-- that a mean receipt is a mean of purchases and a sum of sales is not thinned by returns. Returns have negative amounts:
+-- purchases plus returns is the balance.
 
+-- One place is often read over a long time, and all places over a short one: within a day the rows of a place stand together,
+-- and the smallest and largest bucket of each granule rule out the other days.
 CREATE TABLE IF NOT EXISTS {{database}}.place_stats_15m_{{set}}
 (
     bucket DateTime('UTC') COMMENT 'Start of the 15 minutes in which the receipts were made out, UTC.' CODEC(Delta, ZSTD(1)),
@@ -44,6 +49,7 @@ AS SELECT
 FROM {{database}}.receipts_{{set}} AS r
 GROUP BY bucket, place_id, currency;
 
+-- VAT and tips over a period, by means of payment: few rows for each bucket.
 CREATE TABLE IF NOT EXISTS {{database}}.tax_tip_stats_15m_{{set}}
 (
     bucket DateTime('UTC') COMMENT 'Start of the 15 minutes in which the receipts were made out, UTC.' CODEC(Delta, ZSTD(1)),
@@ -86,6 +92,7 @@ AS SELECT
 FROM {{database}}.receipts_{{set}} AS r
 GROUP BY bucket, currency, payment_method;
 
+-- Goods by category. A line belongs to the purchases or returns by its receipt's total, whatever its own sign.
 CREATE TABLE IF NOT EXISTS {{database}}.category_stats_15m_{{set}}
 (
     bucket DateTime('UTC') COMMENT 'Start of the 15 minutes in which the receipts were made out, UTC.' CODEC(Delta, ZSTD(1)),

@@ -1,4 +1,5 @@
--- Receipts and their lines. A line carries its receipt's place, time, kind and currency, so that questions about goods need no join.
+-- Receipts and their lines, both filled from the topic purchases; keys and partitions are explained in transactions.sql. A line carries
+-- its receipt's place, time, kind and currency, so that questions about goods need no join.
 
 CREATE TABLE IF NOT EXISTS {{database}}.receipts_{{set}}
 (

@@ -1,5 +1,13 @@
--- Rollups of transactions. What all rollups have in common is said in migrations/0002_transaction_rollups.sql.
+-- Rollups of transactions. What all rollups have in common:
+--
+-- * A materialized view is a pure function of the block that is inserted: no clock, no join, no other table. With a
+--   deduplication window of its own, its target takes a repeated block once, as the base table does.
+-- * Sums are exact: decimals and integers, never floats, so that the order of merges cannot change a figure.
+-- * The grain is UTC and the currency is part of the key.
+-- * Targets are not partitioned: one block, one part. Rows of one key may stand in several parts until they are merged; the
+--   public views group them, so their figures are always finished.
 
+-- The load: how many, how much, how they were decided. Read for a stretch of time, so time comes first.
 CREATE TABLE IF NOT EXISTS {{database}}.transaction_stats_1m_{{set}}
 (
     bucket DateTime('UTC') COMMENT 'Start of the minute in which the transactions took place, UTC.' CODEC(Delta, ZSTD(1)),
@@ -38,6 +46,7 @@ AS SELECT
 FROM {{database}}.transaction_scores_{{set}} AS s
 GROUP BY bucket, currency;
 
+-- Customers by day: who spends how much, who is suspicious. A day is read for all customers or one, so the day comes first.
 CREATE TABLE IF NOT EXISTS {{database}}.customer_stats_1d_{{set}}
 (
     day Date COMMENT 'Day on which the transactions took place, UTC.' CODEC(Delta, ZSTD(1)),

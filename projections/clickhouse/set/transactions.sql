@@ -1,4 +1,22 @@
--- Transactions and their scores. What keys, partitions, indices and projections are for is said in migrations/0001_transactions.sql.
+-- Transactions and their scores. Both tables are filled from the topic transaction-scores.
+--
+-- What all base tables have in common:
+--
+-- * The tables of one version, their rollups and the materialized views between them are one set, because a
+--   materialized view follows names. People read the public names, which are views over a set.
+-- * PARTITION BY month of the *record*, not of the event: a batch then becomes one part, so it is visible as a whole or not
+--   at all, and a client that sends decades of history cannot spread it over hundreds of partitions.
+-- * ORDER BY begins with the hour of the event, because nearly every question has a time range; then the owner, because the
+--   next question is "what did this customer (place) do". The event's time itself is deliberately not in the key: where it
+--   is, the engine prunes by it instead of by the hour, and reads everything. The offset makes the order complete.
+-- * A projection that holds only row numbers ordered by trn_id makes reading one row by its id a binary search. What else is
+--   asked for without a time (a customer's history, a business id, a range of offsets) has a small index that rules out
+--   granules.
+-- * Of the tables that one topic fills, the one written last tells how far the projection is: a projection with the highest
+--   offset of each partition answers that without reading rows.
+-- * Deduplication by token needs a window in every table, the targets of materialized views included, or a repeated insert
+--   counts twice there.
+-- * UUIDs are random bytes, which no codec makes smaller. Times and offsets that rise are stored as differences.
 
 CREATE TABLE IF NOT EXISTS {{database}}.transactions_{{set}}
 (
@@ -56,6 +74,7 @@ ORDER BY (toStartOfHour(occurred_at), customer_id, _partition, _offset)
 SETTINGS {{deduplication}}
 COMMENT 'One row for each accepted transaction, as received.';
 
+-- The transaction's customer, time and amount stand here too, so that the usual questions need no join.
 CREATE TABLE IF NOT EXISTS {{database}}.transaction_scores_{{set}}
 (
     trn_id UUID COMMENT 'Id of the transaction across systems, derived from customer_id and transaction_id.' CODEC(NONE),

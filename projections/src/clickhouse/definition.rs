@@ -1,8 +1,7 @@
-//! How a set is made now: tables, rollups and the materialized views between them, and the public names of rollups.
+//! How a set is made: tables, rollups and the materialized views between them, and the public names of rollups.
 //!
-//! The numbered migrations make the first set and alter sets that live; this is what they come to, for a set that is made anew. A test
-//! holds the two together. A rollup whose definition is corrected is corrected in both: the migration makes new rows right, a rebuild
-//! the old ones.
+//! What is added here is made in every set at the next start. What is changed here is changed in sets that live by a numbered migration:
+//! that makes new rows right, and a rebuild the old ones.
 
 use super::{ClickHouse, ClickHouseError, migrate::statements, set::Set};
 

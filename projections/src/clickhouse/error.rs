@@ -63,12 +63,20 @@ const PERMANENT: &[u32] = &[
     516, // AUTHENTICATION_FAILED
 ];
 
+/// Codes by which a server says that a part of a table cannot be read any more.
+const DAMAGE: &[u32] = &[
+    40,  // CHECKSUM_DOESNT_MATCH
+    226, // NO_FILE_IN_DATA_PART
+    228, // BAD_SIZE_OF_FILE_IN_DATA_PART
+    246, // CORRUPTED_DATA
+];
+
 impl ClickHouseError {
     /// Whether the same thing may work later.
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Unreachable(_) => true,
-            Self::Refused { code, .. } => !PERMANENT.contains(code),
+            Self::Refused { code, .. } => !PERMANENT.contains(code) && !DAMAGE.contains(code),
             Self::Unreadable(_) | Self::BadDatabaseName(_) => false,
         }
     }
@@ -83,9 +91,17 @@ impl ClickHouseError {
         }
     }
 
+    /// Whether the server says that what it has stored is damaged.
+    fn is_damage(&self) -> bool {
+        matches!(self, Self::Refused { code, .. } if DAMAGE.contains(code))
+    }
+
     /// The same as the runtime's loop takes it, with what was being done.
     pub(crate) fn into_sink_error(self, doing: &str) -> SinkError {
         let message = format!("{doing}: {self}");
+        if self.is_damage() {
+            return SinkError::Fatal(format!("{message}; the tables are damaged, rebuild the projection"));
+        }
         if self.is_transient() { SinkError::Transient(message) } else { SinkError::Fatal(message) }
     }
 }
@@ -135,6 +151,13 @@ mod tests {
             assert!(matches!(error, ClickHouseError::Refused { code: c, .. } if c == code), "{text}");
             assert_eq!(error.is_transient(), transient, "{text}");
         }
+    }
+
+    #[test]
+    fn damaged_tables_are_to_be_rebuilt() {
+        let error = refused("Code: 246. DB::Exception: Bad size of marks file").into_sink_error("reading the position");
+        let SinkError::Fatal(message) = error else { panic!("{error:?}") };
+        assert!(message.ends_with("rebuild the projection"), "{message}");
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! Numbered schema changes, applied in order and remembered.
+//! Brings a database's schema up to date: numbered changes of what there is, applied in order and remembered, and then whatever the
+//! definition has and a set lacks. So a new table needs a statement in the definition only; one that changes, a numbered change besides.
 //!
 //! ClickHouse has neither transactions over schema changes nor locks that a client could take. So every statement is one that
 //! may run again (`IF NOT EXISTS`), and a migration is remembered after its last statement: a start that was interrupted goes
@@ -73,15 +74,7 @@ ENGINE = {{replacing_merge_tree}}
 ORDER BY (number, name, checksum)
 COMMENT 'Schema changes that this database has.'";
 
-const EMBEDDED: &[(&str, &str)] = migrations![
-    "0001_transactions",
-    "0002_transaction_rollups",
-    "0003_receipts",
-    "0004_receipt_rollups",
-    "0005_audit",
-    "0006_requests_of_rows",
-    "0007_sets",
-];
+const EMBEDDED: &[(&str, &str)] = migrations!["0001_sets",];
 
 impl Migration {
     /// This program's migrations, in order.
@@ -116,7 +109,7 @@ pub(super) fn statements(sql: &str) -> Vec<String> {
 }
 
 impl ClickHouse {
-    /// Brings the database's schema up to date; gives the names of the migrations that were applied.
+    /// Brings the database's schema up to date, and makes it when there is none; gives the names of the migrations that were applied.
     ///
     /// # Errors
     /// When a statement fails, when an applied migration was changed, and when the database is newer than this program.
@@ -137,7 +130,11 @@ impl ClickHouse {
             self.apply(migration).await?;
             done.push(migration.name.clone());
         }
-        views::publish(self, &Definition::embedded(), self.live().await?, !done.is_empty()).await?;
+        let (definition, live) = (Definition::embedded(), self.live().await?);
+        for set in self.sets().await?.into_iter().chain([live]) {
+            self.make_set(&definition, set).await?;
+        }
+        views::publish(self, &definition, live, !done.is_empty()).await?;
         Ok(done)
     }
 
@@ -157,7 +154,7 @@ impl ClickHouse {
 
     async fn apply(&self, migration: &Migration) -> Result<(), MigrateError> {
         for (statement, sql) in (1..).zip(migration.statements()) {
-            // A statement about sets is one about every set there is.
+            // A statement about sets is one about every set there is; in a new database there is none yet.
             let sets = if sql.contains("{{set}}") { self.sets().await? } else { [Set::FIRST].into() };
             for set in sets {
                 self.execute(&self.ddl.fill_in(&sql, set)).await.map_err(|cause| MigrateError::Statement {
@@ -225,13 +222,12 @@ mod tests {
 
     #[test]
     fn every_statement_may_run_again() {
-        for migration in Migration::embedded() {
-            for statement in migration.statements() {
-                let first = statement.lines().next().unwrap_or_default();
-                let repeatable = ["IF NOT EXISTS", "IF EXISTS", "OR REPLACE"].iter().any(|words| first.contains(words));
-                assert!(repeatable, "{}: {first}", migration.name);
-                assert!(!statement.contains("ENGINE = Merge"), "{}: engines are filled in", migration.name);
-            }
+        let migrations = Migration::embedded().iter().flat_map(Migration::statements).collect::<Vec<_>>();
+        for statement in migrations.into_iter().chain(Definition::embedded().statements()) {
+            let first = statement.lines().next().unwrap_or_default();
+            let repeatable = ["IF NOT EXISTS", "IF EXISTS", "OR REPLACE"].iter().any(|words| first.contains(words));
+            assert!(repeatable, "{first}");
+            assert!(!statement.contains("ENGINE = Merge"), "engines are filled in: {first}");
         }
     }
 

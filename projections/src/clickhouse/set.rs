@@ -12,7 +12,7 @@ pub struct Set(u32);
 pub struct NotASet(String);
 
 impl Set {
-    /// The set that the first migrations make.
+    /// The set that a new database begins with.
     pub const FIRST: Self = Self(1);
 
     /// The set with a number; sets count from 1.

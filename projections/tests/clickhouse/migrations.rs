@@ -40,21 +40,29 @@ async fn several_starts_at_once_do_the_same() {
 #[tokio::test]
 async fn a_start_that_was_interrupted_goes_on() {
     let database = TestDatabase::empty();
-    let mut broken = Migration::embedded();
-    broken[2].sql.push_str("CREATE TABLE IF NOT EXISTS {{database}}.broken (a Nonsense) ENGINE = {{merge_tree}};\n");
-    let error = database.clickhouse.migrate_to(&broken).await.expect_err("a bad statement").to_string();
-    assert!(error.contains(&broken[2].name) && error.contains("broken"), "{error}");
-    let rest: Vec<String> = Migration::embedded().into_iter().skip(2).map(|migration| migration.name).collect();
-    assert_eq!(database.clickhouse.migrate().await.expect("the rest"), rest);
+    let next = |of_type: &str| {
+        let mut migrations = Migration::embedded();
+        let number = migrations.len() as u32 + 1;
+        let sql = format!(
+            "CREATE TABLE IF NOT EXISTS {{{{database}}}}.before (a Int8) ENGINE = {{{{merge_tree}}}} ORDER BY a;\n\
+             CREATE TABLE IF NOT EXISTS {{{{database}}}}.odd (a {of_type}) ENGINE = {{{{merge_tree}}}} ORDER BY a;\n"
+        );
+        migrations.push(Migration { number, name: format!("{number:04}_odd"), sql });
+        migrations
+    };
+    let error = database.clickhouse.migrate_to(&next("Nonsense")).await.expect_err("a bad statement").to_string();
+    assert!(error.contains("_odd, statement 2") && error.contains("Nonsense"), "{error}");
+    let rest = database.clickhouse.migrate_to(&next("Int8")).await.expect("the rest");
+    assert_eq!(rest.len(), 1, "what was applied is not applied again: {rest:?}");
 }
 
 #[tokio::test]
 async fn a_changed_migration_is_refused() {
     let database = TestDatabase::migrated().await;
     let mut changed = Migration::embedded();
-    changed[1].sql.push_str("-- one more comment\n");
+    changed[0].sql.push_str("-- one more comment\n");
     let error = database.clickhouse.migrate_to(&changed).await.expect_err("changed");
-    assert!(matches!(&error, MigrateError::Changed(label) if label.contains(&changed[1].name)), "{error}");
+    assert!(matches!(&error, MigrateError::Changed(label) if label.contains(&changed[0].name)), "{error}");
 }
 
 #[tokio::test]

@@ -1,38 +1,26 @@
-//! Sets: made anew they are what migrations make, and each is filled for itself.
+//! Sets: each has everything that is defined, and is filled for itself.
 
 use crate::{
     database::TestDatabase,
     events::{Generator, batch},
     oracle::{assert_purchases, assert_transactions},
 };
-use clickhouse::Row;
 use millrace_projections::clickhouse::{definition::Definition, migrate::Migration, set::Set};
 use millrace_runtime::sink::Sink as _;
-use serde::Deserialize;
-
-#[derive(Debug, Row, Deserialize, PartialEq, Eq)]
-struct Table {
-    name: String,
-    statement: String,
-}
-
-/// Statements of a set's tables and feeds, without its name.
-async fn statements(database: &TestDatabase, set: &str) -> Vec<Table> {
-    let sql = "SELECT replaceAll(t.name, ?, '') AS name, replaceAll(t.create_table_query, ?, '') AS statement \
-               FROM system.tables AS t WHERE t.database = ? AND endsWith(t.name, ?) ORDER BY t.name";
-    let query = database.clickhouse.query(sql).bind(set).bind(set);
-    query.bind(database.clickhouse.database().as_str()).bind(set).fetch_all().await.expect("statements")
-}
 
 #[tokio::test]
-async fn a_set_made_anew_is_what_migrations_make() {
+async fn what_a_set_lacks_of_the_definition_is_made_at_the_next_start() {
     let database = TestDatabase::migrated().await;
     database.clickhouse.make_set(&Definition::embedded(), Set::new(2)).await.expect("a set");
-    let (migrated, anew) = (statements(&database, "_v1").await, statements(&database, "_v2").await);
-    for (migrated, anew) in migrated.iter().zip(&anew) {
-        assert_eq!(migrated, anew);
-    }
-    assert_eq!((migrated.len(), anew.len()), (17, 17));
+    let tables = "SELECT countIf(endsWith(name, '_v1')) * 100 + countIf(endsWith(name, '_v2')) \
+                  FROM system.tables WHERE database = '{db}'";
+    assert_eq!(database.number(tables).await, 17 * 100 + 17);
+    database.run("DROP TABLE {db}.customer_stats_1d_feed_v1 SYNC").await;
+    database.run("DROP TABLE {db}.customer_stats_1d_v1 SYNC").await;
+    database.run("DROP TABLE {db}.requests_v2 SYNC").await;
+    assert_eq!(database.number(tables).await, 15 * 100 + 16);
+    assert_eq!(database.clickhouse.migrate().await.expect("the next start"), Vec::<String>::new());
+    assert_eq!(database.number(tables).await, 17 * 100 + 17);
 }
 
 #[tokio::test]

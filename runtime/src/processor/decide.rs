@@ -55,6 +55,8 @@ pub(super) struct Decider<P: Processor> {
     pub(super) processor: P,
     pub(super) epoch: String,
     pub(super) horizon_ms: i64,
+    /// The last repair of the processor's outcomes that its memory knows of.
+    pub(super) repaired: Option<String>,
 }
 
 /// A partition's memory: the processor's, and what was seen.
@@ -123,6 +125,7 @@ impl<P: Processor> Decider<P> {
             epoch: self.epoch.clone(),
             partition,
             horizon_ms: self.horizon_ms,
+            repaired: self.repaired.clone(),
         }
     }
 

@@ -24,6 +24,8 @@ pub(super) struct Identity {
     pub(super) epoch: String,
     pub(super) partition: i32,
     pub(super) horizon_ms: i64,
+    /// The last repair of the processor's outcomes, all of which are part of memory made since.
+    pub(super) repaired: Option<String>,
 }
 
 /// The memory as it was after an input.
@@ -99,6 +101,7 @@ mod tests {
             epoch: "epoch".into(),
             partition: 3,
             horizon_ms: 1_000,
+            repaired: None,
         }
     }
 
@@ -134,6 +137,7 @@ mod tests {
             Identity { epoch: "other".into(), ..identity() },
             Identity { partition: 2, ..identity() },
             Identity { horizon_ms: 999, ..identity() },
+            Identity { repaired: Some("a repair".into()), ..identity() },
         ] {
             assert!(decode(&bytes, &other).is_err(), "{other:?}");
         }

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     Record, RuntimeError,
     config::KafkaConfig,
-    controls::Pause,
+    controls::Orders,
     kafka,
     lifecycle::Shutdown,
     log::Log,
@@ -81,10 +81,10 @@ where
     P: Processor + Clone,
     <P::Out as Derived>::From: Checked,
 {
-    let pause = OnceCell::new();
+    let orders = OnceCell::new();
     crate::lifecycle::restarting(P::NAME, &shutdown, || {
         let worker = Start {
-            pause: &pause,
+            orders: &orders,
             processor: processor.clone(),
             log: log.clone(),
             rules,
@@ -98,7 +98,7 @@ where
 
 struct Start<'a, P: Processor> {
     /// Followed from the first start that gets so far.
-    pause: &'a OnceCell<Pause>,
+    orders: &'a OnceCell<Orders>,
     processor: P,
     log: Log,
     rules: Rules,
@@ -113,7 +113,7 @@ where
     async fn run_once(self) -> Result<(), RuntimeError> {
         self.log.check_topics().await?;
         self.log.check_settings().await?;
-        let pause = self.pause.get_or_try_init(|| Pause::follow(&self.log, P::NAME, &self.shutdown)).await?.clone();
+        let orders = self.orders.get_or_try_init(|| Orders::follow(&self.log, P::NAME, &self.shutdown)).await?.clone();
         let topic = <P::Out as Derived>::From::TOPIC;
         let (epoch, partitions) = (self.log.epoch().await?, self.log.partitions(topic).await?);
         for committed in self.log.committed(P::NAME, topic).await? {
@@ -126,15 +126,19 @@ where
             partitions,
             max_bytes: self.log.kafka().max_message_bytes,
         };
-        let decider =
-            Decider { processor: self.processor, epoch: epoch.clone(), horizon_ms: self.config.dedup_horizon_ms };
+        let decider = Decider {
+            processor: self.processor,
+            epoch: epoch.clone(),
+            horizon_ms: self.config.dedup_horizon_ms,
+            repaired: orders.repaired(),
+        };
         let journal = Journal { topic, epoch, partitions };
         let (kafka, config, shutdown) = (self.log.kafka().clone(), self.config, self.shutdown);
         let stall_max = Duration::from_millis(config.stall_max_ms);
         let beat = crate::lifecycle::Heartbeat::default();
         let beating = beat.clone();
         let thread = tokio::task::spawn_blocking(move || {
-            Worker::start(inputs, decider, kafka, config, journal, pause, beating)?.run(&shutdown)
+            Worker::start(inputs, decider, kafka, config, journal, orders, beating)?.run(&shutdown)
         });
         beat.watch(thread, stall_max).await
     }
@@ -152,7 +156,7 @@ struct Worker<P: Processor> {
     committer: Arc<Committer>,
     /// The running ones.
     partitions: BTreeMap<i32, Partition<P>>,
-    pause: Pause,
+    orders: Orders,
     /// Whether the partitions are paused.
     is_paused: bool,
     beat: crate::lifecycle::Heartbeat,
@@ -168,7 +172,7 @@ where
         kafka: KafkaConfig,
         config: ProcessorConfig,
         journal: Journal,
-        pause: Pause,
+        orders: Orders,
         beat: crate::lifecycle::Heartbeat,
     ) -> Result<Self, RuntimeError> {
         let assignment = Assignment::new(Duration::from_millis(config.drain_timeout_ms));
@@ -198,7 +202,7 @@ where
             consumer,
             committer,
             partitions: BTreeMap::new(),
-            pause,
+            orders,
             is_paused: false,
             beat,
         })
@@ -267,9 +271,14 @@ where
         Ok(())
     }
 
-    /// Stops or begins to fetch, as the operator wants it. What is decided already is committed either way.
+    /// Stops or begins to fetch, as the operator wants it; what is decided already is committed either way. Ends to begin anew where a
+    /// repair has written outcomes that this memory does not know of.
     fn follow_operator(&mut self) -> Result<(), RuntimeError> {
-        let pauses = self.pause.is_on();
+        if self.orders.repaired() != self.decider.repaired {
+            self.committer.flush(Duration::from_millis(self.config.drain_timeout_ms))?;
+            return Err(RuntimeError::Transient("missing outcomes were repaired; memory is rebuilt with them".into()));
+        }
+        let pauses = self.orders.is_paused();
         if pauses == self.is_paused {
             return Ok(());
         }

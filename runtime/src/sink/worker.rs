@@ -9,7 +9,7 @@ use super::{
 use crate::{
     Record, RuntimeError,
     config::KafkaConfig,
-    controls::Pause,
+    controls::Orders,
     kafka,
     lifecycle::{Heartbeat, Shutdown},
     log::Log,
@@ -75,9 +75,9 @@ impl Default for SinkConfig {
 
 /// Runs a sink until the shutdown. Starts over, with growing pauses, after what passes; returns what does not.
 pub async fn run<S: Sink>(sink: Arc<S>, log: Log, config: SinkConfig, shutdown: Shutdown) -> Result<(), RuntimeError> {
-    let pause = OnceCell::new();
+    let orders = OnceCell::new();
     crate::lifecycle::restarting(S::NAME, &shutdown, || {
-        run_once(Arc::clone(&sink), log.clone(), config.clone(), &pause, shutdown.clone())
+        run_once(Arc::clone(&sink), log.clone(), config.clone(), &orders, shutdown.clone())
     })
     .await
 }
@@ -86,18 +86,18 @@ async fn run_once<S: Sink>(
     sink: Arc<S>,
     log: Log,
     config: SinkConfig,
-    pause: &OnceCell<Pause>,
+    orders: &OnceCell<Orders>,
     shutdown: Shutdown,
 ) -> Result<(), RuntimeError> {
     log.check_topics().await?;
     log.check_settings().await?;
-    let pause = pause.get_or_try_init(|| Pause::follow(&log, S::NAME, &shutdown)).await?.clone();
+    let orders = orders.get_or_try_init(|| Orders::follow(&log, S::NAME, &shutdown)).await?.clone();
     let epoch = log.epoch().await?;
     let dead_letters = EventProducer::connect(&log, S::NAME).await?;
     let beat = Heartbeat::default();
     let (kafka, beating, stall_max) = (log.kafka().clone(), beat.clone(), Duration::from_millis(config.stall_max_ms));
     let thread = tokio::task::spawn_blocking(move || {
-        Worker::start(sink, &kafka, config, epoch, dead_letters, pause, beating)?.run(&shutdown)
+        Worker::start(sink, &kafka, config, epoch, dead_letters, orders, beating)?.run(&shutdown)
     });
     beat.watch(thread, stall_max).await
 }
@@ -114,7 +114,7 @@ struct Worker<S: Sink> {
     config: SinkConfig,
     epoch: String,
     runtime: Handle,
-    pause: Pause,
+    orders: Orders,
     /// Whether an operator has the partitions paused.
     is_paused: bool,
     beat: Heartbeat,
@@ -130,7 +130,7 @@ impl<S: Sink> Worker<S> {
         config: SinkConfig,
         epoch: String,
         dead_letters: EventProducer,
-        pause: Pause,
+        orders: Orders,
         beat: Heartbeat,
     ) -> Result<Self, RuntimeError> {
         let consumer: BaseConsumer<Assignment> = kafka::group_consumer(kafka, &sink.group(), config.slot)
@@ -159,7 +159,7 @@ impl<S: Sink> Worker<S> {
             config,
             epoch,
             runtime: Handle::current(),
-            pause,
+            orders,
             is_paused: false,
             beat,
             written: 0,
@@ -213,7 +213,7 @@ impl<S: Sink> Worker<S> {
 
     /// Stops or begins to fetch, as the operator wants it. What was taken already is written either way.
     fn follow_operator(&mut self) -> Result<(), RuntimeError> {
-        let pauses = self.pause.is_on();
+        let pauses = self.orders.is_paused();
         if pauses == self.is_paused {
             return Ok(());
         }

@@ -4,16 +4,16 @@
 //! know is for the caller to find (in the registry) and [`Codec::add`].
 
 use crate::{Event, Topic, event::SchemaRecord};
-use apache_avro::{
-    Schema, reader::datum::GenericDatumReader, schema_compatibility::SchemaCompatibility, types::Value,
-    writer::datum::GenericDatumWriter,
-};
+use apache_avro::{Schema, reader::datum::GenericDatumReader, schema_compatibility::SchemaCompatibility, types::Value};
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{Arc, LazyLock, RwLock},
 };
 
 mod json;
+#[cfg(test)]
+mod tests;
+
 pub use json::to_json;
 
 /// Bytes before the datum.
@@ -108,16 +108,38 @@ impl Parsed {
 }
 
 /// This program's own schemas: what it writes, and the shape it reads everything into.
-static OWN: LazyLock<BTreeMap<Topic, (Parsed, GenericDatumWriter<'static>)>> = LazyLock::new(|| {
-    Topic::ALL
-        .iter()
-        .map(|topic| {
-            let parsed = Parsed::new(topic.schema()).expect("embedded schemas are checked by tests");
-            let writer = GenericDatumWriter::builder(parsed.schema).build().expect("embedded schemas resolve");
-            (*topic, (parsed, writer))
-        })
-        .collect()
+static OWN: LazyLock<BTreeMap<Topic, Own>> = LazyLock::new(|| {
+    let own = |topic: &Topic| Own {
+        parsed: Parsed::new(topic.schema()).expect("embedded schemas are checked by tests"),
+        fast: topic.schema().parse().expect("embedded schemas are checked by tests"),
+    };
+    Topic::ALL.iter().map(|topic| (*topic, own(topic))).collect()
 });
+
+/// A schema of this program, for comparing it with others and for the events themselves.
+struct Own {
+    parsed: Parsed,
+    fast: serde_avro_fast::Schema,
+}
+
+impl Own {
+    fn write<E: Event>(&self, event: &E, into: Vec<u8>) -> Result<Vec<u8>, EncodeError> {
+        let mut config = serde_avro_fast::ser::SerializerConfig::new(&self.fast);
+        let written = serde_avro_fast::to_datum(event, into, &mut config);
+        written.map_err(|reason| EncodeError { topic: E::TOPIC, reason: reason.to_string() })
+    }
+
+    /// Reads a datum that was written with this schema; gives what comes after it, too.
+    fn read<'d, E: Event>(&self, datum: &'d [u8]) -> Result<(E, &'d [u8]), serde_avro_fast::de::DeError> {
+        let mut rest = datum;
+        let mut state = serde_avro_fast::de::DeserializerState::from_slice(datum, &self.fast);
+        let event = E::deserialize(state.deserializer())?;
+        let mut reader = state.into_reader();
+        let left = std::io::BufRead::fill_buf(&mut reader).map_or(0, <[u8]>::len);
+        rest = &rest[rest.len() - left..];
+        Ok((event, rest))
+    }
+}
 
 /// How a known schema id is read.
 struct Known {
@@ -173,24 +195,21 @@ impl Codec {
         let id = self
             .write_id(E::TOPIC)
             .ok_or_else(|| EncodeError { topic: E::TOPIC, reason: "this codec can only decode".to_owned() })?;
-        Ok(frame(id, &datum(event)?))
+        OWN[&E::TOPIC].write(event, frame(id, &[]))
     }
 
     /// A record's value as an event of its topic, whichever version it was written with.
     pub fn decode<E: Event>(&self, value: Option<&[u8]>) -> Result<E, DecodeError> {
         let (known, mut datum) = self.open(value)?;
-        let (own, _) = &OWN[&E::TOPIC];
-        let bad_datum = |reason: apache_avro::Error| DecodeError::Datum { id: known.id, reason: reason.to_string() };
-        let event = if self.write_id(E::TOPIC) == Some(known.id) || known.parsed.schema == own.schema {
-            known.plain.read_deser(&mut datum).map_err(bad_datum)?
+        let own = &OWN[&E::TOPIC];
+        let bad_datum = |reason: String| DecodeError::Datum { id: known.id, reason };
+        let event;
+        if self.write_id(E::TOPIC) == Some(known.id) || known.parsed.schema == own.parsed.schema {
+            (event, datum) = own.read(datum).map_err(|error| bad_datum(error.to_string()))?;
         } else {
-            read_resolved(&known, *own, &mut datum)?
-        };
-        if datum.is_empty() {
-            Ok(event)
-        } else {
-            Err(DecodeError::Datum { id: known.id, reason: format!("{} bytes too many", datum.len()) })
+            event = read_resolved(&known, own.parsed, &mut datum)?;
         }
+        if datum.is_empty() { Ok(event) } else { Err(bad_datum(format!("{} bytes too many", datum.len()))) }
     }
 
     /// A record's value as it was written, for people to look at: its subject and its JSON.
@@ -230,16 +249,14 @@ pub fn frame(id: u32, datum: &[u8]) -> Vec<u8> {
 
 /// An event's Avro datum under this program's own schema.
 pub fn datum<E: Event>(event: &E) -> Result<Vec<u8>, EncodeError> {
-    let (_, writer) = &OWN[&E::TOPIC];
-    writer.write_ser_to_vec(event).map_err(|reason| EncodeError { topic: E::TOPIC, reason: reason.to_string() })
+    OWN[&E::TOPIC].write(event, Vec::new())
 }
 
 /// Decodes the `schemas` topic itself with nothing but this program's own schema of it, whose encoding never changes.
 pub fn decode_schema_record(value: Option<&[u8]>) -> Result<SchemaRecord, DecodeError> {
-    let (id, mut datum) = split(value)?;
-    let bad_datum = |reason: apache_avro::Error| DecodeError::Datum { id, reason: reason.to_string() };
-    let reader = GenericDatumReader::builder(OWN[&Topic::Schemas].0.schema).build().map_err(bad_datum)?;
-    reader.read_deser(&mut datum).map_err(bad_datum)
+    let (id, datum) = split(value)?;
+    let read = OWN[&Topic::Schemas].read(datum);
+    read.map(|(record, _)| record).map_err(|reason| DecodeError::Datum { id, reason: reason.to_string() })
 }
 
 /// Whether data of `writer` can be read as `reader`; the error names the field that is in the way.
@@ -251,7 +268,7 @@ pub fn can_read(writer: &str, reader: &str) -> Result<(), String> {
 
 /// The id under which the log has this program's schema of a topic.
 pub fn find_id(records: &[SchemaRecord], topic: Topic) -> Option<u32> {
-    let own = OWN[&topic].0.schema.canonical_form();
+    let own = OWN[&topic].parsed.schema.canonical_form();
     let same = |record: &&SchemaRecord| {
         Schema::parse_str(&record.schema).is_ok_and(|schema| schema.canonical_form() == own)
             && same_but_for_docs(&record.schema, topic.schema())

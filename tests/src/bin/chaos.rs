@@ -1,7 +1,11 @@
-//! `chaos`: faults under load on a stage of its own, judged by an independent oracle. What `make chaos` and `make recovery` run.
+//! `chaos`: faults under load on a stage of its own, judged by an independent oracle. What `make chaos`, `make recovery` and
+//! `make rates` run.
 
 use clap::{Args, Parser, Subcommand};
-use millrace_tests::chaos::{Plan, Schedule, recovery, run, stage::StageOptions};
+use millrace_tests::{
+    chaos::{Plan, Schedule, recovery, run, stage::StageOptions},
+    rates,
+};
 use std::{fs, io::Write as _, path::PathBuf, process::ExitCode, time::Duration};
 
 const EXAMPLES: &str = "Examples:
@@ -10,6 +14,7 @@ const EXAMPLES: &str = "Examples:
   chaos run --schedule target/chaos/chaos_1a2b3c4d-7/schedule.json
   chaos schedule --seed 7 --minutes 10
   chaos recovery --rate 4000 --rounds 3
+  chaos rates --events 1000000
 
 Exit codes: 0 nothing lost and nothing doubled, 1 the oracle found something, 101 the run itself
 failed: its stage could not be set, or a client was never answered.";
@@ -33,6 +38,8 @@ enum Command {
     Schedule(ScheduleArgs),
     /// Measures how long the lag takes to be back after kill -9 of each process
     Recovery(RecoveryArgs),
+    /// Measures how fast the services get through a log that is there already
+    Rates(RatesArgs),
 }
 
 #[derive(Args, Clone)]
@@ -89,6 +96,13 @@ struct RecoveryArgs {
     rounds: usize,
 }
 
+#[derive(Args)]
+struct RatesArgs {
+    /// Events of the log
+    #[arg(long, default_value_t = 1_000_000)]
+    events: usize,
+}
+
 #[tokio::main(worker_threads = 2)]
 async fn main() -> ExitCode {
     match Cli::parse().command {
@@ -99,6 +113,10 @@ async fn main() -> ExitCode {
         }
         Command::Recovery(args) => {
             println!("{}", recovery::measure(args.rate, args.rounds).await);
+            ExitCode::SUCCESS
+        }
+        Command::Rates(args) => {
+            print!("{}", rates::measure(args.events).await);
             ExitCode::SUCCESS
         }
     }

@@ -44,7 +44,7 @@ pub async fn measure(rate: u64, rounds: usize) -> Recovery {
     let options = StageOptions { name: "recovery".to_owned(), members: MEMBERS.to_vec(), ..StageOptions::default() };
     let stage = Stage::set(options).await;
     let books = Books::open(&stage.folder().join("books.tsv")).expect("the sandbox's folder can be written to");
-    let load = Load::start(&LoadPlan { gateways: stage.gateways(), rate, seed: 1 }, &books);
+    let load = Load::start(&LoadPlan { gateways: stage.gateways(), rate, seed: 1, only_new: false }, &books);
     tokio::time::sleep(WARM_UP).await;
     let (usual_lag, achieved) = usual(&stage, &load).await;
     // Half a second of load is no lag that anybody has to catch up with.
@@ -79,7 +79,7 @@ pub async fn of_one(victim: &'static str, env: Vec<(String, String)>, limit: Dur
         StageOptions { name: "recovery".to_owned(), members: MEMBERS.to_vec(), env, ..StageOptions::default() };
     let stage = Stage::set(options).await;
     let books = Books::open(&stage.folder().join("books.tsv")).expect("the sandbox's folder can be written to");
-    let load = Load::start(&LoadPlan { gateways: stage.gateways(), rate: RATE, seed: 1 }, &books);
+    let load = Load::start(&LoadPlan { gateways: stage.gateways(), rate: RATE, seed: 1, only_new: false }, &books);
     let flows = || async { (load.acknowledged(), stage.lag().await) };
     let steady =
         |(acknowledged, lag): &(u64, Option<i64>)| *acknowledged > RATE && lag.is_some_and(|lag| lag < RATE as i64);

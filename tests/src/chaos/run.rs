@@ -2,7 +2,7 @@
 
 use super::{
     conductor::Conductor,
-    report::{Report, Verdict},
+    report::Report,
     schedule::Schedule,
     stage::{Stage, StageOptions},
 };
@@ -12,7 +12,7 @@ use crate::{
         books::Books,
         direct::{Direct, DirectPlan},
     },
-    python,
+    oracle,
     wait::until,
 };
 use std::{
@@ -28,7 +28,6 @@ const DIRECT_SHARE: u64 = 20;
 /// What is found when the pipeline does not get well.
 const READY: &str = "every process is ready again";
 const AT_REST: &str = "every reader reaches the end of the log";
-const READABLE: &str = "the oracle can read everything";
 
 /// What a run should be.
 #[derive(Debug, Clone)]
@@ -56,7 +55,7 @@ pub async fn run(plan: Plan) -> Report {
     fs::write(&schedule_path, text).expect("the sandbox's folder can be written to");
 
     let books = Books::open(&books_path).expect("the sandbox's folder can be written to");
-    let load = LoadPlan { gateways: stage.gateways(), rate: plan.rate, seed: plan.schedule.seed };
+    let load = LoadPlan { gateways: stage.gateways(), rate: plan.rate, seed: plan.schedule.seed, only_new: false };
     let load = Arc::new(Load::start(&load, &books));
     let direct = direct(&stage, &plan, &direct_path);
     come_through(&stage).await;
@@ -74,7 +73,7 @@ pub async fn run(plan: Plan) -> Report {
     let caught_up_s = quiet.elapsed().as_secs_f64();
 
     let asked = Instant::now();
-    let mut verdict = block_in_place(|| ask_oracle(&stage, &[&books_path, &direct_path]));
+    let mut verdict = block_in_place(|| oracle::pipeline(&stage.deployment, &[&books_path, &direct_path]));
     verdict.check(READY, not_ready.iter().map(ToString::to_string));
     verdict
         .check(AT_REST, lag.iter().map(|lag| format!("{lag:?} offsets are left after {} s", plan.patience.as_secs())));
@@ -115,24 +114,6 @@ async fn rest(stage: &Stage, within: Duration) -> Option<Option<i64>> {
             return Some(lag);
         }
         sleep(Duration::from_millis(100)).await;
-    }
-}
-
-fn ask_oracle(stage: &Stage, books: &[&Path]) -> Verdict {
-    let mut command = python::script("oracle/pipeline");
-    let deployment = &stage.deployment;
-    command.args(["--brokers", &deployment.kafka.brokers, "--prefix", &deployment.kafka.topic_prefix]);
-    command.args(["--clickhouse", &deployment.clickhouse.url, "--database", &deployment.clickhouse.database]);
-    for book in books {
-        command.arg("--books").arg(book);
-    }
-    match python::try_run(&mut command) {
-        Ok(text) => serde_json::from_str(&text).expect("the oracle writes JSON"),
-        Err(error) => {
-            let mut verdict = Verdict::default();
-            verdict.check(READABLE, [error]);
-            verdict
-        }
     }
 }
 

@@ -73,6 +73,7 @@ pub struct Items {
     source: Source,
     random: StdRng,
     recent: VecDeque<Item>,
+    only_new: bool,
 }
 
 enum Source {
@@ -93,7 +94,12 @@ impl Items {
     }
 
     fn of(seed: u64, source: Source) -> Self {
-        Self { source, random: StdRng::seed_from_u64(seed), recent: VecDeque::with_capacity(RECENT) }
+        Self { source, random: StdRng::seed_from_u64(seed), recent: VecDeque::with_capacity(RECENT), only_new: false }
+    }
+
+    /// The same items without those that are no news.
+    pub fn only_new(self) -> Self {
+        Self { only_new: true, ..self }
     }
 
     /// What kind they are.
@@ -104,11 +110,12 @@ impl Items {
         }
     }
 
-    /// The next items, among them some that are no news.
+    /// The next items, among them some that are no news unless only new ones are wanted.
     pub fn batch(&mut self, size: usize) -> Vec<Item> {
         let mut batch: Vec<Item> = Vec::with_capacity(size);
         while batch.len() < size {
             let item = match self.random.random_range(0..100) {
+                _ if self.only_new => Some(self.new_item()),
                 0..2 => self.again(),
                 2 => self.conflict(),
                 3 => self.invalid(),
@@ -256,6 +263,15 @@ mod tests {
             for class in [Class::New, Class::Again, Class::Conflict, Class::Invalid] {
                 assert!(items.iter().filter(|item| item.class == class).count() > 10, "{class:?}");
             }
+        }
+    }
+
+    #[test]
+    fn only_new_items_are_only_new() {
+        for items in
+            [many(Items::transactions(1, 0, Arc::default()).only_new()), many(Items::receipts(1, 0).only_new())]
+        {
+            assert!(items.len() == 4_000 && items.iter().all(|item| item.class == Class::New));
         }
     }
 

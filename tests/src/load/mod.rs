@@ -4,13 +4,11 @@
 //! - [`books`]: the file in which everything sent and answered stands.
 //! - [`sender`]: one client over HTTP, which goes on until each item is answered for good.
 //! - [`direct`]: a client on Kafka, in Python.
-//! - [`steady`]: clients whose items all take effect, with a ledger in memory.
 
 pub mod books;
 pub mod direct;
 pub mod items;
 pub mod sender;
-pub mod steady;
 
 use crate::load::{
     books::Books,
@@ -40,6 +38,8 @@ pub struct LoadPlan {
     pub rate: u64,
     /// What items are made from.
     pub seed: u64,
+    /// Whether every item is new and right, so that each one that is acknowledged takes effect; else some are on purpose not.
+    pub only_new: bool,
 }
 
 /// What clients share.
@@ -70,6 +70,7 @@ impl Load {
                 None => Items::transactions(seed, number, Arc::clone(&shared)),
                 Some(number) => Items::receipts(seed, number),
             };
+            let items = if plan.only_new { items.only_new() } else { items };
             let sender = Sender::new(plan.gateways.clone(), number as usize, books.clone(), Arc::clone(&shared));
             tokio::spawn(sender.run(items, pace, stop.clone()))
         };
@@ -92,11 +93,12 @@ impl Load {
         self.shared.clock.fetch_add(by_ms, Ordering::Relaxed);
     }
 
-    /// Stops; every client first gets an answer for what it has begun to send.
-    pub async fn stop(self) {
+    /// Stops; every client first gets an answer for what it has begun to send. The number of all items acknowledged.
+    pub async fn stop(self) -> u64 {
         self.stop.cancel();
         for sender in self.senders {
             sender.await.expect("a client panicked");
         }
+        self.shared.acknowledged.load(Ordering::Relaxed)
     }
 }

@@ -18,7 +18,10 @@ mod switch;
 
 pub use report::{Progress, Report, RollupReport, TableReport};
 
-use super::{ClickHouse, ClickHouseError, definition::Definition, horizon::Positions, set::Set, switches::Switch};
+use super::{
+    ClickHouse, ClickHouseError, definition::Definition, horizon::Positions, migrate::MigrateError, set::Set,
+    switches::Switch,
+};
 use fill::Filling;
 use millrace_runtime::{RuntimeError, log::Log, sink::SinkConfig};
 use millrace_schemas::wire::Codec;
@@ -44,6 +47,9 @@ pub enum RebuildError {
     /// ClickHouse does not do it.
     #[error(transparent)]
     ClickHouse(#[from] ClickHouseError),
+    /// The schema cannot be brought up to date.
+    #[error(transparent)]
+    Migrate(#[from] MigrateError),
     /// The log cannot be read, or the set cannot be written.
     #[error(transparent)]
     Runtime(#[from] RuntimeError),
@@ -106,11 +112,13 @@ impl Rebuild {
         Self { clickhouse, codec, log, options }
     }
 
-    /// Fills the next set and makes it live. `progress` is told now and then how far it is.
+    /// Fills the next set and makes it live. `progress` is told now and then how far it is. Where nothing is left of the tables, not
+    /// even the database, the next set is live at once and the projector fills it.
     ///
     /// # Errors
     /// As [`RebuildError`] says; the live set is then what it was.
     pub async fn rebuild(&self, progress: impl FnMut(&Progress)) -> Result<Report, RebuildError> {
+        self.clickhouse.migrate().await?;
         let switch = self.clickhouse.switch().await?;
         let next = self.next_set(switch.live).await?;
         self.clickhouse.make_set(&self.options.definition, next).await?;
@@ -155,9 +163,11 @@ impl Rebuild {
             self.clickhouse.drop_set(set).await?;
             self.log.forget_group(&set.group()).await?;
         }
-        let highest = made.keys().copied().chain([live]).max().unwrap_or(live);
-        self.clickhouse.note_set(highest.next(), &self.options.definition.hash()).await?;
-        Ok(highest.next())
+        let next = made.keys().copied().chain([live]).max().unwrap_or(live).next();
+        // A database that was lost took with it which numbers were used.
+        self.log.forget_group(&next.group()).await?;
+        self.clickhouse.note_set(next, &self.options.definition.hash()).await?;
+        Ok(next)
     }
 
     /// Fills a set, compares it with the live one, and makes it live.

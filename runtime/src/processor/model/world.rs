@@ -116,7 +116,7 @@ impl World {
             from_snapshot: Cell::new(0),
             worker: None,
             zombie: None,
-            decider: Decider { processor: Numbering, epoch: "epoch".into(), horizon_ms: HORIZON_MS },
+            decider: Decider { processor: Numbering, epoch: "epoch".into(), horizon_ms: HORIZON_MS, repaired: None },
             without,
         }
     }

@@ -102,7 +102,7 @@ where
             partitions: log.partitions(In::<P>::TOPIC).await?,
             max_bytes: log.kafka().max_message_bytes,
         };
-        let decider = Decider { processor, epoch: log.epoch().await?, horizon_ms: dedup_horizon_ms };
+        let decider = Decider { processor, epoch: log.epoch().await?, horizon_ms: dedup_horizon_ms, repaired: None };
         let lag = log.lag(P::NAME, &[In::<P>::TOPIC]).await?;
         let committed = lag.partitions.iter().map(|it| (it.partition, it.committed.unwrap_or(0))).collect();
         Ok(Self { inputs, decider, log: log.clone(), ends: Ends::new(log.kafka())?, committed })

@@ -2,7 +2,7 @@
 
 use super::{In, Merge, Processor, Stream, Verifier};
 use crate::{
-    RuntimeError, headers,
+    RuntimeError, controls, headers,
     processor::decide::output,
     reader::From,
     scan::{Progress, Scan},
@@ -31,8 +31,20 @@ where
     /// Writes what is missing below the processor's committed offset, in one transaction for each partition; what is written bears
     /// [`headers::REPAIR`]. Nothing is written for a record that has an outcome, whoever else repairs or decides meanwhile.
     ///
-    /// A running processor knows of repaired outputs after its next start.
+    /// The processor is paused meanwhile, and rebuilds its memory with what was written.
     pub fn repair(
+        &self,
+        partitions: &[i32],
+        progress: &mut dyn FnMut(i32, Progress),
+    ) -> Result<Vec<Repaired>, RuntimeError> {
+        let runtime = &self.inputs.runtime;
+        let was_paused = runtime.block_on(controls::hold(&self.log, P::NAME))?;
+        let repaired = self.write_all_missing(partitions, progress);
+        runtime.block_on(controls::release(&self.log, P::NAME, was_paused))?;
+        repaired
+    }
+
+    fn write_all_missing(
         &self,
         partitions: &[i32],
         progress: &mut dyn FnMut(i32, Progress),
