@@ -94,6 +94,9 @@ struct RecoveryArgs {
     /// Kills of each process
     #[arg(long, default_value_t = 3)]
     rounds: usize,
+    /// Kill only these
+    #[arg(long, value_name = "NAME", value_parser = recovery::VICTIMS)]
+    victim: Vec<String>,
 }
 
 #[derive(Args)]
@@ -112,7 +115,7 @@ async fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Command::Recovery(args) => {
-            println!("{}", recovery::measure(args.rate, args.rounds).await);
+            println!("{}", recovery::measure(args.rate, args.rounds, &args.victim).await);
             ExitCode::SUCCESS
         }
         Command::Rates(args) => {

@@ -13,7 +13,8 @@ use std::{
 
 /// One process of each service: who is killed has no other to stand in.
 const MEMBERS: [&str; 4] = ["gateway-0", "scoring-0", "receipts-0", "projector-0"];
-const VICTIMS: [&str; 6] = ["gateway-0", "scoring-0", "receipts-0", "projector-0", "clickhouse", "kafka"];
+/// Whom [`measure`] can kill.
+pub const VICTIMS: [&str; 6] = ["gateway-0", "scoring-0", "receipts-0", "projector-0", "clickhouse", "kafka"];
 /// How long the load runs before the lag counts as usual, and how long it is looked at.
 const WARM_UP: Duration = Duration::from_secs(15);
 const LOOK: Duration = Duration::from_secs(5);
@@ -39,23 +40,20 @@ pub struct Recovery {
     times: Vec<Times>,
 }
 
-/// Kills each victim `rounds` times at `rate` items a second.
-pub async fn measure(rate: u64, rounds: usize) -> Recovery {
+/// Kills each victim `rounds` times at `rate` items a second; all of [`VICTIMS`] when none is named.
+pub async fn measure(rate: u64, rounds: usize, victims: &[String]) -> Recovery {
     let options = StageOptions { name: "recovery".to_owned(), members: MEMBERS.to_vec(), ..StageOptions::default() };
     let stage = Stage::set(options).await;
     let books = Books::open(&stage.folder().join("books.tsv")).expect("the sandbox's folder can be written to");
     let load = Load::start(&LoadPlan { gateways: stage.gateways(), rate, seed: 1, only_new: false }, &books);
     tokio::time::sleep(WARM_UP).await;
     let (usual_lag, achieved) = usual(&stage, &load).await;
-    // Half a second of load is no lag that anybody has to catch up with.
-    let bound = usual_lag.max(rate as i64 / 2);
     eprintln!("recovery: {achieved:.0} items/s, usual lag {usual_lag} offsets");
     let mut times = Vec::new();
-    for victim in VICTIMS {
+    for victim in VICTIMS.into_iter().filter(|it| victims.is_empty() || victims.iter().any(|name| name == it)) {
         let (mut ready, mut back) = (Vec::new(), Vec::new());
         for round in 1..=rounds {
-            until("the lag to be as usual", BACK_WITHIN, || stage.lag(), |lag| lag.is_some_and(|lag| lag <= bound))
-                .await;
+            let bound = bound(usual(&stage, &load).await.0, rate);
             let (until_ready, until_back) = kill(&stage, &load, victim, bound, rate).await;
             eprintln!(
                 "recovery: {victim} round {round}: ready after {until_ready:.1?}, lag back after {until_back:.1?}"
@@ -88,6 +86,11 @@ pub async fn of_one(victim: &'static str, env: Vec<(String, String)>, limit: Dur
     let back = tokio::time::timeout(limit, killed).await.map_or(limit, |(_, back)| back);
     load.stop().await;
     back
+}
+
+/// The lag up to which all is as before: the usual one, or half a second of load, which nobody has to catch up with.
+fn bound(usual_lag: i64, rate: u64) -> i64 {
+    usual_lag.max(rate as i64 / 2)
 }
 
 /// The largest lag seen for a while, and the rate that is acknowledged.
