@@ -69,7 +69,7 @@ pub async fn measure(events: usize) -> Rates {
         )
         .await;
     let taken = || async { std::fs::read_dir(&snapshots).map_or(0, Iterator::count) };
-    until("snapshots", PATIENCE, taken, |count| *count >= 2 * PARTITIONS).await;
+    until("snapshots", PATIENCE, taken, |count| *count >= PARTITIONS).await;
 
     let restart = |what: &'static str| (what, services.log(Service::Scoring).len());
     let (what, from) = restart("taken back, with snapshots");

@@ -139,6 +139,11 @@ impl Conductor {
                 sleep(Duration::from_millis(*for_ms)).await;
                 self.stage.link(link).release();
             }
+            Fault::StallFrom { link, bytes, for_ms } => {
+                self.stage.link(link).stall_from(*bytes);
+                sleep(Duration::from_millis(*for_ms)).await;
+                self.stage.link(link).release();
+            }
             Fault::FullDisk { part, for_ms } => self.without_room(part, Duration::from_millis(*for_ms)).await,
             Fault::ClockJump { by_ms } => self.load.jump(*by_ms),
         }

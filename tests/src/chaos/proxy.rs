@@ -25,6 +25,8 @@ pub struct Proxy {
 
 #[derive(Debug, Clone, Copy, Default)]
 struct State {
+    /// Bytes in one piece with which a client makes the way to the server stall.
+    trap: Option<usize>,
     to_server_stalled: bool,
     to_client_stalled: bool,
     /// Connections of an earlier count are reset.
@@ -69,6 +71,11 @@ impl Proxy {
         });
     }
 
+    /// Passes nothing on to the server from the next piece of at least so many bytes on, which is itself held back.
+    pub fn stall_from(&self, bytes: usize) {
+        self.state.send_modify(|state| state.trap = Some(bytes));
+    }
+
     /// Passes on what was held back, and everything else.
     pub fn release(&self) {
         self.state.send_modify(|state| *state = State { resets: state.resets, ..State::default() });
@@ -86,13 +93,13 @@ async fn accept(listener: TcpListener, server: SocketAddr, state: watch::Sender<
     loop {
         // What cannot be accepted was given up by its client.
         let Ok((client, _)) = listener.accept().await else { continue };
-        tokio::spawn(pass(client, server, state.subscribe()));
+        tokio::spawn(pass(client, server, state.clone()));
     }
 }
 
 /// Passes bytes on both ways until both ends have closed. When one breaks off, or a reset is wanted, both are reset.
-async fn pass(mut client: TcpStream, server: SocketAddr, mut state: watch::Receiver<State>) {
-    let born = state.borrow_and_update().resets;
+async fn pass(mut client: TcpStream, server: SocketAddr, state: watch::Sender<State>) {
+    let born = state.borrow().resets;
     if let Ok(mut server) = TcpStream::connect(server).await {
         let _ = (server.set_nodelay(true), client.set_nodelay(true));
         let (client_reads, client_writes) = client.split();
@@ -103,7 +110,7 @@ async fn pass(mut client: TcpStream, server: SocketAddr, mut state: watch::Recei
                 carry(server_reads, client_writes, Direction::ToClient, state.clone()),
             )
         };
-        let mut ends = state.clone();
+        let mut ends = state.subscribe();
         tokio::select! {
             ended = both_ways => if ended.is_ok() { return },
             // A proxy that is dropped ends the wait too.
@@ -118,13 +125,21 @@ async fn carry(
     mut from: ReadHalf<'_>,
     mut to: WriteHalf<'_>,
     way: Direction,
-    mut state: watch::Receiver<State>,
+    state: watch::Sender<State>,
 ) -> io::Result<()> {
+    let mut stalls = state.subscribe();
     let mut buffer = vec![0; CHUNK];
     loop {
         let read = from.read(&mut buffer).await?;
+        if way == Direction::ToServer {
+            state.send_if_modified(|state| {
+                let springs = state.trap.take_if(|bytes| read >= *bytes).is_some();
+                state.to_server_stalled |= springs;
+                springs
+            });
+        }
         // What was read while the way was stalled is held back; what comes after it stays with its sender.
-        state.wait_for(|state| !state.stalled(way)).await.map_err(io::Error::other)?;
+        stalls.wait_for(|state| !state.stalled(way)).await.map_err(io::Error::other)?;
         if read == 0 {
             return to.shutdown().await;
         }
@@ -188,6 +203,19 @@ mod tests {
             timeout(SOON, client.read_exact(&mut heard)).await.expect("in time").expect("it comes");
             assert_eq!(&heard, b"b");
         }
+    }
+
+    #[tokio::test]
+    async fn a_stall_can_begin_with_the_first_large_piece() {
+        let (proxy, mut client) = echo().await;
+        proxy.stall_from(4);
+        client.write_all(b"abc").await.expect("it is sent");
+        assert!(hears(&mut client, b"abc").await);
+        client.write_all(b"abcd").await.expect("it is sent");
+        assert!(!hears(&mut client, b"abcd").await);
+        proxy.release();
+        let mut heard = [0; 4];
+        timeout(SOON, client.read_exact(&mut heard)).await.expect("in time").expect("it comes");
     }
 
     #[tokio::test]

@@ -82,6 +82,15 @@ pub enum Fault {
         /// How long.
         for_ms: u64,
     },
+    /// A link passes nothing on to the server for a while, from the next large piece on that a client sends.
+    StallFrom {
+        /// The link.
+        link: String,
+        /// What is large.
+        bytes: usize,
+        /// How long.
+        for_ms: u64,
+    },
     /// A part's volume has no room for a while.
     FullDisk {
         /// The part.
@@ -104,7 +113,7 @@ impl Fault {
             Self::Restart { .. } => "restart",
             Self::Freeze { .. } => "freeze",
             Self::Reset { .. } => "reset",
-            Self::Stall { .. } => "stall",
+            Self::Stall { .. } | Self::StallFrom { .. } => "stall",
             Self::FullDisk { .. } => "full_disk",
             Self::ClockJump { .. } => "clock_jump",
         }
@@ -114,7 +123,7 @@ impl Fault {
     pub fn target(&self) -> &str {
         match self {
             Self::Kill { victim, .. } | Self::Restart { victim } | Self::Freeze { victim, .. } => victim,
-            Self::Reset { link } | Self::Stall { link, .. } => link,
+            Self::Reset { link } | Self::Stall { link, .. } | Self::StallFrom { link, .. } => link,
             Self::FullDisk { part, .. } => part,
             Self::ClockJump { .. } => "",
         }
@@ -127,7 +136,9 @@ impl Fault {
             Self::Kill { victim, down_ms } if PARTS.contains(&victim.as_str()) => down_ms + 30 * SECOND_MS,
             Self::Kill { down_ms, .. } => down_ms + 5 * SECOND_MS,
             Self::Restart { .. } => 6 * SECOND_MS,
-            Self::Freeze { for_ms, .. } | Self::Stall { for_ms, .. } => for_ms + 2 * SECOND_MS,
+            Self::Freeze { for_ms, .. } | Self::Stall { for_ms, .. } | Self::StallFrom { for_ms, .. } => {
+                for_ms + 2 * SECOND_MS
+            }
             Self::Reset { .. } => 2 * SECOND_MS,
             Self::FullDisk { for_ms, .. } => for_ms + 60 * SECOND_MS,
             Self::ClockJump { .. } => 0,
@@ -143,6 +154,9 @@ impl fmt::Display for Fault {
             Self::Freeze { victim, for_ms } => write!(f, "freeze {victim} for {for_ms} ms"),
             Self::Reset { link } => write!(f, "reset {link}"),
             Self::Stall { link, direction, for_ms } => write!(f, "stall {link} {direction:?} for {for_ms} ms"),
+            Self::StallFrom { link, bytes, for_ms } => {
+                write!(f, "stall {link} from a piece of {bytes} bytes on for {for_ms} ms")
+            }
             Self::FullDisk { part, for_ms } => write!(f, "no room for {part} for {for_ms} ms"),
             Self::ClockJump { by_ms } => write!(f, "clients' clocks jump by {} h", by_ms / HOUR_MS),
         }
