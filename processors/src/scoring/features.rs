@@ -3,7 +3,8 @@
 //! A feature that cannot be known is absent, and no rule on it holds. Flags are 1 for yes and 0 for no. The `is_fraud` that may
 //! come with a transaction is a label, not a feature.
 
-use super::{blocklists::Blocklists, history::Past, windows::WindowsView};
+use super::{history::Past, place::Place, rules::RuleSet, visits::VisitsView, windows::WindowsView};
+use jiff::{Timestamp, civil::Weekday};
 use millrace_schemas::{
     event::Transaction,
     money::MONEY_UNIT,
@@ -33,6 +34,8 @@ macro_rules! features {
 features! {
     /// Amount, in currency units.
     Amount = "amount",
+    /// How many times `customer_deviation` the amount lies above `customer_mean`; absent when that is, or is zero.
+    AmountDeviations = "amount_deviations",
     /// Amount as a multiple of `customer_mean`; absent when that is, or is zero.
     AmountToMean = "amount_to_mean",
     /// The card's issuer number is on the blocklist; absent when not.
@@ -45,6 +48,9 @@ features! {
     CustomerCount = "customer_count",
     /// The customer's earlier transactions in this currency.
     CustomerCurrencyCount = "customer_currency_count",
+    /// Standard deviation of the amounts of the customer's earlier transactions in this currency, as a sample, in currency units;
+    /// absent when there are fewer than two.
+    CustomerDeviation = "customer_deviation",
     /// Mean amount of the customer's earlier transactions in this currency, in currency units; absent when there is none.
     CustomerMean = "customer_mean",
     /// The upstream's risk of the customer, 0 to 1; absent when not given.
@@ -61,6 +67,13 @@ features! {
     DeviceBlocked = "device_blocked",
     /// The customer has earlier transactions, and none of the remembered devices is this one.
     DeviceIsNew = "device_is_new",
+    /// The customer's different devices in the 24 hours up to this transaction, its own included. Of very many transactions only the
+    /// latest 1,024 of the last 48 hours are looked at.
+    DistinctDevices24h = "distinct_devices_24h",
+    /// The customer's different locations, in the same way.
+    DistinctLocations24h = "distinct_locations_24h",
+    /// The customer's different merchants, in the same way.
+    DistinctMerchants24h = "distinct_merchants_24h",
     /// Hour of the day in UTC, 0 to 23.
     HourUtc = "hour_utc",
     /// Hours since the customer's transaction next before this one; absent when there is none, or it is no longer known.
@@ -73,8 +86,15 @@ features! {
     HighValue = "is_high_value",
     /// The upstream's alert of an unusual place; absent when not given.
     LocationAlert = "is_location_alert",
+    /// The hour is 0 to 6 in the zone of the rules, that is from 00:00 to 06:59.
+    Night = "is_night",
     /// The upstream's alert of too many transactions; absent when not given.
     VelocityAlert = "is_velocity_alert",
+    /// It is Saturday or Sunday in the zone of the rules.
+    Weekend = "is_weekend",
+    /// Kilometres on the great circle from where the customer's transaction next before this one was, among those with
+    /// coordinates; absent without coordinates, and when the one before is no longer known.
+    KmFromPrevious = "km_from_previous",
     /// The customer has earlier transactions, and none of the remembered locations is this one.
     LocationIsNew = "location_is_new",
     /// Mean amount over the 24 hours up to this one, itself included, as a multiple of `customer_mean`; absent when that is, or
@@ -84,7 +104,12 @@ features! {
     MerchantBlocked = "merchant_blocked",
     /// The upstream's risk of the merchant, 0 to 1; absent when not given.
     MerchantRiskScore = "merchant_risk_score",
+    /// Kilometres per hour that take the customer over `km_from_previous` in the time between; that is taken as at least a minute.
+    SpeedKmh = "speed_kmh",
 }
+
+/// Shortest time between two places, in milliseconds: clocks are not finer, and nobody is infinitely fast.
+const BETWEEN_MIN_MS: i64 = 60_000;
 
 /// No feature has this name.
 #[derive(Debug, thiserror::Error)]
@@ -150,12 +175,20 @@ impl Default for Features {
 }
 
 /// The features of a transaction against its customer's past.
-pub(super) fn of(transaction: &Transaction, windows: &WindowsView, past: &Past, blocklists: &Blocklists) -> Features {
+pub(super) fn of(
+    transaction: &Transaction,
+    windows: &WindowsView,
+    visits: &VisitsView,
+    past: &Past,
+    rules: &RuleSet,
+) -> Features {
     let mut features = Features::new();
     own(transaction, &mut features);
+    calendar(transaction, rules, &mut features);
     recent(transaction, windows, past, &mut features);
+    surroundings(transaction, visits, past, &mut features);
     lifelong(transaction, windows, past, &mut features);
-    for feature in blocklists.hits(transaction) {
+    for feature in rules.blocklists().hits(transaction) {
         features.set(feature, 1.0);
     }
     features
@@ -174,6 +207,15 @@ fn own(transaction: &Transaction, features: &mut Features) {
     features.set(Feature::HighValue, transaction.is_high_value.map(flag));
 }
 
+/// Night and weekend, where the rules say.
+fn calendar(transaction: &Transaction, rules: &RuleSet, features: &mut Features) {
+    if let Ok(at) = Timestamp::from_millisecond(transaction.occurred_at) {
+        let local = rules.zone().to_datetime(at);
+        features.set(Feature::Night, flag(local.hour() <= 6));
+        features.set(Feature::Weekend, flag(matches!(local.weekday(), Weekday::Saturday | Weekday::Sunday)));
+    }
+}
+
 /// The customer's last hours.
 fn recent(transaction: &Transaction, windows: &WindowsView, past: &Past, features: &mut Features) {
     let spans = [Feature::Count3h, Feature::Count6h, Feature::Count12h, Feature::Count24h];
@@ -186,15 +228,34 @@ fn recent(transaction: &Transaction, windows: &WindowsView, past: &Past, feature
     features.set(Feature::HoursSincePrevious, previous.map(|previous| (at - previous) as f64 / HOUR_MS as f64));
 }
 
+/// With whom, with what and where the customer paid.
+fn surroundings(transaction: &Transaction, visits: &VisitsView, past: &Past, features: &mut Features) {
+    let kinds = [Feature::DistinctMerchants24h, Feature::DistinctDevices24h, Feature::DistinctLocations24h];
+    for (feature, count) in kinds.into_iter().zip(visits.distinct) {
+        features.set(feature, count as f64);
+    }
+    if let (Some(here), Some((before, there))) = (Place::of(transaction), visits.previous.or(past.place)) {
+        let km = there.km_to(here);
+        let between_ms = (transaction.occurred_at - before).max(BETWEEN_MIN_MS);
+        features.set(Feature::KmFromPrevious, km);
+        features.set(Feature::SpeedKmh, km * HOUR_MS as f64 / between_ms as f64);
+    }
+}
+
 /// The customer's whole life.
 fn lifelong(transaction: &Transaction, windows: &WindowsView, past: &Past, features: &mut Features) {
     let [.., mean_24h] = windows.means;
-    let mean =
-        (past.currency_count > 0).then(|| past.currency_sum as f64 / past.currency_count as f64 / MONEY_UNIT as f64);
+    let in_units = |amount: f64| amount / MONEY_UNIT as f64;
+    let mean = past.amounts.mean().map(in_units);
+    let deviation = past.amounts.deviation().map(in_units);
     let to_mean = |amount: i64| mean.filter(|mean| *mean > 0.0).map(|mean| units(amount) / mean);
     features.set(Feature::CustomerCount, past.count as f64);
-    features.set(Feature::CustomerCurrencyCount, past.currency_count as f64);
+    features.set(Feature::CustomerCurrencyCount, past.amounts.count as f64);
     features.set(Feature::CustomerMean, mean);
+    features.set(Feature::CustomerDeviation, deviation);
+    if let (Some(mean), Some(deviation)) = (mean, deviation.filter(|deviation| *deviation > 0.0)) {
+        features.set(Feature::AmountDeviations, (units(transaction.amount) - mean) / deviation);
+    }
     features.set(Feature::AmountToMean, to_mean(transaction.amount));
     features.set(Feature::Mean24hToMean, to_mean(mean_24h));
     features.set(Feature::DeviceIsNew, flag(past.count > 0 && !past.knows_device));
