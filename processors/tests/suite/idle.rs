@@ -41,6 +41,19 @@ fn a_window_that_does_not_reach_what_was_forgotten_is_exact() {
 }
 
 #[test]
+fn what_may_lie_between_a_transaction_and_an_older_one_is_not_passed_over() {
+    let here = |hours| Transaction { latitude: Some(0.0), longitude: Some(0.0), ..after(hours) };
+    let seen: Vec<Option<f64>> = after_a_pause(IDLE_MS + 1, &[here(5), here(6), here(12), here(11), here(13)])
+        .iter()
+        .map(|score| score.features.get("hours_since_previous").copied())
+        .collect();
+    assert_eq!(seen, [None, None, Some(3.0), None, Some(1.0)], "hour 9 is the last forgotten");
+    let places = after_a_pause(IDLE_MS + 1, &[here(5), here(6), here(13)]);
+    let km: Vec<bool> = places.iter().map(|score| score.features.contains_key("km_from_previous")).collect();
+    assert_eq!(km, [false, true, true], "none of what was forgotten had a place");
+}
+
+#[test]
 fn memory_of_idle_customers_is_given_back_while_others_go_on() {
     let mut memory = customers();
     let first = score_from(&mut memory, 0, &busy_hours());
