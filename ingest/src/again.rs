@@ -9,7 +9,7 @@ use bytes::Bytes;
 use millrace_runtime::clock::Ids;
 use millrace_schemas::{
     Topic,
-    event::{FieldError, Receipt, Transaction},
+    event::{FieldError, Label, Receipt, Transaction},
     rules::Rules,
 };
 
@@ -20,6 +20,8 @@ pub enum Taken {
     Transaction(Box<Transaction>),
     /// For the receipts' journal.
     Receipt(Box<Receipt>),
+    /// For the labels.
+    Label(Box<Label>),
 }
 
 /// Why there is none.
@@ -54,6 +56,7 @@ pub fn take(
     match target {
         Topic::Transactions => one(&parser, format, text).map(Box::new).map(Taken::Transaction),
         Topic::Receipts => one(&parser, format, text).map(Box::new).map(Taken::Receipt),
+        Topic::Labels => one(&parser, format, text).map(Box::new).map(Taken::Label),
         other => Err(Refused::Unreadable(format!("the gateway writes nothing to {other}"))),
     }
 }
@@ -105,6 +108,16 @@ mod tests {
         let wider = Rules { total_tolerance: 5_000, ..Rules::default() };
         match take_again(Topic::Receipts, json, &receipt("10.50"), wider) {
             Ok(Taken::Receipt(receipt)) => assert_eq!((receipt.received_at, receipt.event_id.len()), (RECEIVED, 36)),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_label_is_taken_again_as_on_its_first_day() {
+        let label = r#"<label><customer_id>c-1</customer_id><transaction_id>t-1</transaction_id><label>fraud</label>
+            <source>analyst</source><decided_at>2026-11-20T12:00:00Z</decided_at></label>"#;
+        match take_again(Topic::Labels, "application/xml", label, Rules::default()) {
+            Ok(Taken::Label(label)) => assert_eq!((label.received_at, label.label.name()), (RECEIVED, "fraud")),
             other => panic!("{other:?}"),
         }
     }

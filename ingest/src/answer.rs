@@ -70,6 +70,7 @@ impl Status {
 #[derive(Debug)]
 pub(crate) struct Verdict {
     pub owner_field: &'static str,
+    pub id_field: &'static str,
     pub identity: Option<Identity>,
     /// Id across systems, where the item has ids.
     pub trn_id: Option<String>,
@@ -106,7 +107,7 @@ impl Verdict {
             }
         };
         let trn_id = identity.as_ref().map(|id| trn_id(E::TOPIC, &id.owner, &id.business_id).to_string());
-        Self { owner_field: E::OWNER, identity, trn_id, status, stored, resolution, errors }
+        Self { owner_field: E::OWNER, id_field: E::BUSINESS_ID, identity, trn_id, status, stored, resolution, errors }
     }
 
     /// Where the item is stored says when it was taken in; else it is this request's time.
@@ -207,7 +208,7 @@ impl Serialize for ItemAnswer<'_> {
         }
         if let Some(identity) = &verdict.identity {
             map.serialize_entry(verdict.owner_field, &identity.owner)?;
-            map.serialize_entry("transaction_id", &identity.business_id)?;
+            map.serialize_entry(verdict.id_field, &identity.business_id)?;
         }
         if let Some(stored) = &verdict.stored {
             map.serialize_entry("event_id", &stored.event_id)?;

@@ -1,4 +1,4 @@
-//! The HTTP gateway: takes in transactions and receipts, and answers once Kafka has them.
+//! The HTTP gateway: takes in transactions, receipts and labels, and answers once Kafka has them.
 //!
 //! A request goes through these in order; `intake` is the chain.
 //!

@@ -5,6 +5,7 @@
 
 mod extra;
 mod fields;
+mod label;
 mod receipt;
 mod scalar;
 mod transaction;
@@ -30,6 +31,8 @@ pub(crate) trait Kind: Checked {
     const NAMES: Names;
     /// Field that holds the owner of its ids.
     const OWNER: &'static str;
+    /// Field that holds its id within the owner.
+    const BUSINESS_ID: &'static str;
 
     /// Reads an event; what cannot be read is noted in `fields` and stands as its type's empty value.
     fn read(fields: &mut Fields<'_, '_>) -> Self;

@@ -18,7 +18,7 @@ use axum::{
     routing::{get, post},
 };
 use http::{HeaderName, HeaderValue, StatusCode, header};
-use millrace_schemas::event::{Receipt, Transaction};
+use millrace_schemas::event::{Label, Receipt, Transaction};
 use serde_json::{Value as Json, json};
 use std::{sync::Arc, time::Instant};
 
@@ -41,6 +41,8 @@ pub(crate) fn router<L: EventLog>(app: Arc<App<L>>) -> Router {
         .route("/api/v1/transactions/", post(transactions::<L>))
         .route("/api/v1/receipts", post(receipts::<L>))
         .route("/api/v1/receipts/", post(receipts::<L>))
+        .route("/api/v1/labels", post(labels::<L>))
+        .route("/api/v1/labels/", post(labels::<L>))
         .route("/api/producer/checks", post(checks::<L>))
         .route("/api/producer/checks/", post(checks::<L>))
         .merge(further.with_state(()))
@@ -56,6 +58,10 @@ async fn transactions<L: EventLog>(State(app): Shared<L>, request: Request) -> R
 
 async fn receipts<L: EventLog>(State(app): Shared<L>, request: Request) -> Response {
     intake::take_in::<Receipt, L>(app, Style::Accepted, request).await
+}
+
+async fn labels<L: EventLog>(State(app): Shared<L>, request: Request) -> Response {
+    intake::take_in::<Label, L>(app, Style::Accepted, request).await
 }
 
 async fn checks<L: EventLog>(State(app): Shared<L>, request: Request) -> Response {

@@ -33,6 +33,7 @@ macro_rules! topics {
 topics! {
     Transactions = "transactions": [1],
     Receipts = "receipts": [1],
+    Labels = "labels": [1],
     TransactionScores = "transaction-scores": [1],
     Purchases = "purchases": [1],
     DeadLetters = "dead-letters": [1],

@@ -8,9 +8,16 @@ const TRN_NAMESPACE: Uuid = Uuid::from_u128(0x6f2d_4d3a_9c0b_5a53_8a0d_25cf_1f3b
 
 /// Id across systems of a journal record: derived from its kind, owner and business id, so that a retry gets the same one.
 ///
-/// `owner` is the customer of a transaction and the place of a receipt.
+/// `owner` is the customer of a transaction or label and the place of a receipt.
 pub fn trn_id(journal: Topic, owner: &str, business_id: &str) -> Uuid {
     Uuid::new_v5(&TRN_NAMESPACE, &framed(&[journal.name().as_bytes(), owner.as_bytes(), business_id.as_bytes()]))
+}
+
+/// Id of a label whose source gives none: the same statement has the same one however often it is made. `decided_at` is epoch
+/// milliseconds.
+pub fn label_id(transaction_id: &str, label: &str, source: &str, decided_at: i64) -> Uuid {
+    let parts = [transaction_id.as_bytes(), label.as_bytes(), source.as_bytes(), &decided_at.to_be_bytes()];
+    Uuid::new_v5(&TRN_NAMESPACE, &framed(&[&[b"label".as_slice()], parts.as_slice()].concat()))
 }
 
 /// Id of a derived event: a hash of the log's epoch, the source record and the index among the events derived from it.
@@ -71,6 +78,10 @@ mod tests {
         assert_eq!(
             trn_id(Topic::Transactions, "customer-1", "txn-1").to_string(),
             "628f5a84-bf58-5573-ad50-e157f8addb72"
+        );
+        assert_eq!(
+            label_id("txn-plain", "legitimate", "analyst", 1_775_392_200_000).to_string(),
+            "59dc478c-8356-5479-8169-876200bac320"
         );
         let source = Source { topic: "transactions".into(), partition: 3, offset: 42, index: 0, timestamp: 7 };
         assert_eq!(derived_event_id("epoch", &source).to_string(), "d3c3d4c5-544f-8f8a-bd2e-ac8679cf42ed");

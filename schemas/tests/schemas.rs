@@ -3,8 +3,8 @@
 use millrace_schemas::{
     Event, Topic,
     event::{
-        Control, DeadLetter, DeadLetterAction, Duplicate, Purchase, Receipt, Reconciliation, Request, SchemaRecord,
-        Transaction, TransactionScore,
+        Control, DeadLetter, DeadLetterAction, Duplicate, Label, Purchase, Receipt, Reconciliation, Request,
+        SchemaRecord, Transaction, TransactionScore,
     },
     wire::{self, Codec},
 };
@@ -88,6 +88,7 @@ macro_rules! each_event {
     ($check:ident) => {
         $check::<Transaction>();
         $check::<Receipt>();
+        $check::<Label>();
         $check::<TransactionScore>();
         $check::<Purchase>();
         $check::<DeadLetter>();

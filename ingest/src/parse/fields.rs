@@ -7,6 +7,7 @@ use super::{
 use crate::tree::{ENTRY, Member, Value, shown};
 use jiff::tz::TimeZone;
 use millrace_schemas::{
+    event::LabelKind,
     rules::{Path, Violation, mentions_card_number},
     time::Instant,
 };
@@ -93,6 +94,11 @@ impl<'z, 'a> Fields<'z, 'a> {
 
     pub fn flag(&mut self, name: &str) -> Option<bool> {
         self.optional(name, scalar::flag)
+    }
+
+    /// A required kind of label; `None` once it is noted as wrong.
+    pub fn label(&mut self, name: &str) -> Option<LabelKind> {
+        self.required(name, |value| scalar::label(value).map(Some))
     }
 
     /// A required time; `None` once it is noted as wrong.

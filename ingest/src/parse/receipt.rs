@@ -7,6 +7,7 @@ use millrace_schemas::event::{Receipt, ReceiptItem, TimeResolution};
 impl Kind for Receipt {
     const NAMES: Names = Names { one: "receipt", several: "receipts" };
     const OWNER: &'static str = "place_id";
+    const BUSINESS_ID: &'static str = "transaction_id";
 
     fn read(fields: &mut Fields<'_, '_>) -> Self {
         let time = fields.instant("timestamp");

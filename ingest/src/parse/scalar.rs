@@ -3,6 +3,7 @@
 use crate::tree::Value;
 use jiff::tz::TimeZone;
 use millrace_schemas::{
+    event::LabelKind,
     money::{DecimalError, parse_decimal, parse_money, parse_quantity},
     time::{Instant, parse_instant},
 };
@@ -92,6 +93,19 @@ pub(super) fn flag(value: &Value<'_>) -> Result<bool, Wrong> {
         },
         other => Err(Wrong::kind("true or false", other)),
     }
+}
+
+pub(super) fn label(value: &Value<'_>) -> Result<LabelKind, Wrong> {
+    let text: &str = match value {
+        Value::String(text) => text,
+        Value::Text(text) => text.trim_ascii(),
+        other => return Err(Wrong::kind("a string", other)),
+    };
+    let known = LabelKind::ALL.into_iter().find(|kind| kind.name() == text);
+    known.ok_or_else(|| {
+        let names = LabelKind::ALL.map(LabelKind::name).join(", ");
+        Wrong::new("unknown_label", format!("must be one of {names}"))
+    })
 }
 
 pub(super) fn instant(value: &Value<'_>, zone: &TimeZone) -> Result<Instant, Wrong> {

@@ -7,6 +7,7 @@ use millrace_schemas::event::{TimeResolution, Transaction};
 impl Kind for Transaction {
     const NAMES: Names = Names { one: "transaction", several: "transactions" };
     const OWNER: &'static str = "customer_id";
+    const BUSINESS_ID: &'static str = "transaction_id";
 
     fn read(fields: &mut Fields<'_, '_>) -> Self {
         let time = fields.instant("timestamp");

@@ -8,6 +8,7 @@ mod audit;
 mod contract;
 mod drain;
 mod idempotency;
+mod labels;
 mod limits;
 mod service;
 mod stall;

@@ -110,6 +110,13 @@ pub fn receipt() -> Json {
     })
 }
 
+pub fn label() -> Json {
+    json!({
+        "customer_id": "c-1", "transaction_id": "t-1", "label": "chargeback", "source": "issuer-feed",
+        "decided_at": "2026-11-20T12:00:00Z",
+    })
+}
+
 /// With some fields set, or removed where `null`.
 pub fn with(mut record: Json, fields: Json) -> Json {
     let record_fields = record.as_object_mut().expect("an object");

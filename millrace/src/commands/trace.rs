@@ -21,8 +21,8 @@ use std::{
 };
 
 /// Topics an event can be in before it is in any table.
-const IN_LOG: [Topic; 5] =
-    [Topic::Transactions, Topic::Receipts, Topic::DeadLetters, Topic::Duplicates, Topic::Requests];
+const IN_LOG: [Topic; 6] =
+    [Topic::Transactions, Topic::Receipts, Topic::Labels, Topic::DeadLetters, Topic::Duplicates, Topic::Requests];
 
 pub const EXAMPLES: &str = "Exits with 1 when the id is not found.
 
@@ -139,6 +139,7 @@ fn of_row(row: &Found) -> Vec<Hop> {
         "dead_letters" => ("received", "dead letter written"),
         "duplicates" => ("received", "duplicate recorded"),
         "receipts" => ("received", "split"),
+        "labels" => ("label received", "labelled"),
         _ => ("received", "scored"),
     };
     // Both tables of transactions are filled from one record; the score tells more of it.

@@ -3,12 +3,10 @@
 //! A feature that cannot be known is absent, and no rule on it holds. Flags are 1 for yes and 0 for no. The `is_fraud` that may
 //! come with a transaction is a label, not a feature.
 
-use super::{blocklists::Blocklists, history::Past, windows::WindowsView};
-use millrace_schemas::{
-    event::Transaction,
-    money::MONEY_UNIT,
-    time::{DAY_MS, HOUR_MS},
-};
+mod observed;
+
+pub(super) use observed::of;
+
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, fmt};
 
@@ -33,6 +31,8 @@ macro_rules! features {
 features! {
     /// Amount, in currency units.
     Amount = "amount",
+    /// How many times `customer_deviation` the amount lies above `customer_mean`; absent when that is, or is zero.
+    AmountDeviations = "amount_deviations",
     /// Amount as a multiple of `customer_mean`; absent when that is, or is zero.
     AmountToMean = "amount_to_mean",
     /// The card's issuer number is on the blocklist; absent when not.
@@ -45,6 +45,9 @@ features! {
     CustomerCount = "customer_count",
     /// The customer's earlier transactions in this currency.
     CustomerCurrencyCount = "customer_currency_count",
+    /// Standard deviation of the amounts of the customer's earlier transactions in this currency, as a sample, in currency units;
+    /// absent when there are fewer than two.
+    CustomerDeviation = "customer_deviation",
     /// Mean amount of the customer's earlier transactions in this currency, in currency units; absent when there is none.
     CustomerMean = "customer_mean",
     /// The upstream's risk of the customer, 0 to 1; absent when not given.
@@ -61,6 +64,13 @@ features! {
     DeviceBlocked = "device_blocked",
     /// The customer has earlier transactions, and none of the remembered devices is this one.
     DeviceIsNew = "device_is_new",
+    /// The customer's different devices in the 24 hours up to this transaction, its own included. Of very many transactions only the
+    /// latest 1,024 of the last 48 hours are looked at.
+    DistinctDevices24h = "distinct_devices_24h",
+    /// The customer's different locations, in the same way.
+    DistinctLocations24h = "distinct_locations_24h",
+    /// The customer's different merchants, in the same way.
+    DistinctMerchants24h = "distinct_merchants_24h",
     /// Hour of the day in UTC, 0 to 23.
     HourUtc = "hour_utc",
     /// Hours since the customer's transaction next before this one; absent when there is none, or it is no longer known.
@@ -73,8 +83,15 @@ features! {
     HighValue = "is_high_value",
     /// The upstream's alert of an unusual place; absent when not given.
     LocationAlert = "is_location_alert",
+    /// The hour is 0 to 6 in the zone of the rules, that is from 00:00 to 06:59.
+    Night = "is_night",
     /// The upstream's alert of too many transactions; absent when not given.
     VelocityAlert = "is_velocity_alert",
+    /// It is Saturday or Sunday in the zone of the rules.
+    Weekend = "is_weekend",
+    /// Kilometres on the great circle from where the customer's transaction next before this one was, among those with
+    /// coordinates; absent without coordinates, and when the one before is no longer known.
+    KmFromPrevious = "km_from_previous",
     /// The customer has earlier transactions, and none of the remembered locations is this one.
     LocationIsNew = "location_is_new",
     /// Mean amount over the 24 hours up to this one, itself included, as a multiple of `customer_mean`; absent when that is, or
@@ -84,6 +101,8 @@ features! {
     MerchantBlocked = "merchant_blocked",
     /// The upstream's risk of the merchant, 0 to 1; absent when not given.
     MerchantRiskScore = "merchant_risk_score",
+    /// Kilometres per hour that take the customer over `km_from_previous` in the time between; that is taken as at least a minute.
+    SpeedKmh = "speed_kmh",
 }
 
 /// No feature has this name.
@@ -147,64 +166,4 @@ impl Default for Features {
     fn default() -> Self {
         Self::new()
     }
-}
-
-/// The features of a transaction against its customer's past.
-pub(super) fn of(transaction: &Transaction, windows: &WindowsView, past: &Past, blocklists: &Blocklists) -> Features {
-    let mut features = Features::new();
-    own(transaction, &mut features);
-    recent(transaction, windows, past, &mut features);
-    lifelong(transaction, windows, past, &mut features);
-    for feature in blocklists.hits(transaction) {
-        features.set(feature, 1.0);
-    }
-    features
-}
-
-/// What the transaction itself says, the upstream's signals included.
-fn own(transaction: &Transaction, features: &mut Features) {
-    features.set(Feature::Amount, units(transaction.amount));
-    features.set(Feature::HourUtc, transaction.occurred_at.rem_euclid(DAY_MS).div_euclid(HOUR_MS) as f64);
-    features.set(Feature::MerchantRiskScore, transaction.merchant_risk_score);
-    features.set(Feature::CardRiskScore, transaction.card_risk_score);
-    features.set(Feature::CustomerRiskScore, transaction.customer_risk_score);
-    features.set(Feature::VelocityAlert, transaction.is_velocity_alert.map(flag));
-    features.set(Feature::LocationAlert, transaction.is_location_alert.map(flag));
-    features.set(Feature::DeviceAlert, transaction.is_device_alert.map(flag));
-    features.set(Feature::HighValue, transaction.is_high_value.map(flag));
-}
-
-/// The customer's last hours.
-fn recent(transaction: &Transaction, windows: &WindowsView, past: &Past, features: &mut Features) {
-    let spans = [Feature::Count3h, Feature::Count6h, Feature::Count12h, Feature::Count24h];
-    for (feature, count) in spans.into_iter().zip(windows.counts) {
-        features.set(feature, count as f64);
-    }
-    // When the newest lies after this one, what was before it may be forgotten.
-    let at = transaction.occurred_at;
-    let previous = windows.previous.or(past.newest.filter(|newest| *newest <= at));
-    features.set(Feature::HoursSincePrevious, previous.map(|previous| (at - previous) as f64 / HOUR_MS as f64));
-}
-
-/// The customer's whole life.
-fn lifelong(transaction: &Transaction, windows: &WindowsView, past: &Past, features: &mut Features) {
-    let [.., mean_24h] = windows.means;
-    let mean =
-        (past.currency_count > 0).then(|| past.currency_sum as f64 / past.currency_count as f64 / MONEY_UNIT as f64);
-    let to_mean = |amount: i64| mean.filter(|mean| *mean > 0.0).map(|mean| units(amount) / mean);
-    features.set(Feature::CustomerCount, past.count as f64);
-    features.set(Feature::CustomerCurrencyCount, past.currency_count as f64);
-    features.set(Feature::CustomerMean, mean);
-    features.set(Feature::AmountToMean, to_mean(transaction.amount));
-    features.set(Feature::Mean24hToMean, to_mean(mean_24h));
-    features.set(Feature::DeviceIsNew, flag(past.count > 0 && !past.knows_device));
-    features.set(Feature::LocationIsNew, flag(past.count > 0 && !past.knows_location));
-}
-
-fn units(amount: i64) -> f64 {
-    amount as f64 / MONEY_UNIT as f64
-}
-
-fn flag(yes: bool) -> f64 {
-    f64::from(u8::from(yes))
 }

@@ -1,7 +1,8 @@
 //! Facts of a customer's whole life. They don't expire, except that only so many devices and locations are remembered.
 //!
-//! They take 104 bytes, 32 more for each currency, and 8 for each device and location that is remembered.
+//! They take 120 bytes, 64 more for each currency, and 8 for each device and location that is remembered.
 
+use super::{place::Place, spread::Spread};
 use millrace_schemas::event::Transaction;
 use serde::{Deserialize, Serialize};
 use std::{
@@ -20,14 +21,14 @@ pub struct History {
     devices: Known,
     locations: Known,
     newest: Option<i64>,
+    /// When and where the latest transaction with coordinates was; among equal times, the one that came last.
+    latest_place: Option<(i64, Place)>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Total {
     currency: [u8; 3],
-    count: u64,
-    /// In ten-thousandths; 128 bits, so that no life is too long for an exact sum.
-    sum: i128,
+    amounts: Spread,
 }
 
 /// What a customer had done before a transaction.
@@ -35,16 +36,16 @@ struct Total {
 pub struct Past {
     /// Transactions, all currencies.
     pub count: u64,
-    /// Transactions in the transaction's currency.
-    pub currency_count: u64,
-    /// Their exact sum, in ten-thousandths of the currency unit.
-    pub currency_sum: i128,
+    /// Amounts in the transaction's currency.
+    pub amounts: Spread,
     /// Whether the transaction's device is among those remembered.
     pub knows_device: bool,
     /// Whether its location is.
     pub knows_location: bool,
     /// Largest `occurred_at`.
     pub newest: Option<i64>,
+    /// When and where the latest transaction with coordinates was, when that is not after this one.
+    pub place: Option<(i64, Place)>,
 }
 
 impl History {
@@ -52,12 +53,12 @@ impl History {
     pub fn before(&self, transaction: &Transaction) -> Past {
         let own = self.totals.get(usize::from(self.currency_number(&transaction.currency)));
         Past {
-            count: self.totals.iter().map(|total| total.count).sum(),
-            currency_count: own.map_or(0, |total| total.count),
-            currency_sum: own.map_or(0, |total| total.sum),
+            count: self.totals.iter().map(|total| total.amounts.count).sum(),
+            amounts: own.map(|total| total.amounts).unwrap_or_default(),
             knows_device: self.devices.contains(fingerprint(&transaction.device_id)),
             knows_location: self.locations.contains(fingerprint(&transaction.location)),
             newest: self.newest,
+            place: self.latest_place.filter(|(at, _)| *at <= transaction.occurred_at),
         }
     }
 
@@ -66,14 +67,22 @@ impl History {
         let number = usize::from(self.currency_number(&transaction.currency));
         if number == self.totals.len() {
             self.totals.reserve_exact(1);
-            self.totals.push(Total { currency: letters(&transaction.currency), count: 0, sum: 0 });
+            self.totals.push(Total { currency: letters(&transaction.currency), amounts: Spread::default() });
         }
-        let total = &mut self.totals[number];
-        total.count += 1;
-        total.sum += i128::from(transaction.amount);
+        self.totals[number].amounts.add(transaction.amount);
         self.devices.add(fingerprint(&transaction.device_id));
         self.locations.add(fingerprint(&transaction.location));
-        self.newest = self.newest.max(Some(transaction.occurred_at));
+        let at = transaction.occurred_at;
+        self.newest = self.newest.max(Some(at));
+        if let Some(place) = Place::of(transaction).filter(|_| self.latest_place.is_none_or(|(latest, _)| latest <= at))
+        {
+            self.latest_place = Some((at, place));
+        }
+    }
+
+    /// Largest `occurred_at`; `None` without transactions.
+    pub fn newest(&self) -> Option<i64> {
+        self.newest
     }
 
     /// A small number that stands for a currency among the customer's: its place in the order of first use. A currency not used

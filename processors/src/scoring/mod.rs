@@ -1,7 +1,8 @@
 //! Scoring: each transaction with its risk, the reasons for it and the decision, from its customer's past and the upstream's signals.
 //!
 //! - [`windows`]: the customer's last hours, exact in event time under disorder.
-//! - [`history`]: facts of the customer's whole life.
+//! - [`visits`]: merchants, devices and places of the last hours.
+//! - [`history`]: facts of the customer's whole life, with the [`spread`] of its amounts.
 //! - [`features`]: what rules may refer to, as named numbers.
 //! - [`rules`]: the scorecard that turns features into a score, reasons and a decision.
 
@@ -9,13 +10,21 @@ mod blocklists;
 mod customer;
 pub mod features;
 pub mod history;
+pub mod place;
 pub mod rules;
+pub mod spread;
+pub mod visits;
 pub mod windows;
+
+pub use customer::{CustomerBytes, IDLE_MS};
 
 use customer::Customer;
 use hashbrown::HashMap;
 use millrace_runtime::processor::{Context, Memory, Processor};
-use millrace_schemas::event::{DecisionSource, Transaction, TransactionScore};
+use millrace_schemas::{
+    event::{DecisionSource, Transaction, TransactionScore},
+    time::DAY_MS,
+};
 use rules::{RuleSet, RulesError};
 use serde::{Deserialize, Serialize};
 use std::{path::PathBuf, sync::Arc};
@@ -70,6 +79,8 @@ const DECIDED_BY_RULES: &[&str] = &[
     "/features/customer_blocked",
     "/features/device_blocked",
     "/features/ip_address_blocked",
+    "/features/is_night",
+    "/features/is_weekend",
     "/features/merchant_blocked",
 ];
 
@@ -79,12 +90,12 @@ impl Processor for Scoring {
     type Memory = Customers;
 
     fn memory(&self) -> Customers {
-        Customers { rules: Arc::clone(&self.rules), customers: HashMap::new() }
+        Customers { rules: Arc::clone(&self.rules), customers: HashMap::new(), clock: 0, swept: 0 }
     }
 
     /// Fingerprints differ where the standard library's hash does.
     fn memory_version(&self) -> String {
-        format!("1 {:x}", history::fingerprint("millrace"))
+        format!("2 {:x}", history::fingerprint("millrace"))
     }
 
     fn not_comparable(&self, written: &TransactionScore) -> &'static [&'static str] {
@@ -99,32 +110,61 @@ impl Processor for Scoring {
 pub struct Customers {
     rules: Arc<RuleSet>,
     customers: HashMap<String, Customer>,
+    /// The log's clock: the largest broker's stamp of what was scored, epoch milliseconds.
+    clock: i64,
+    /// When by that clock idle customers were last looked for.
+    swept: i64,
+}
+
+/// How often idle customers are looked for, by the log's clock, in milliseconds. All are looked at then, some tens of nanoseconds each.
+const SWEEP_MS: i64 = DAY_MS;
+
+impl Customers {
+    /// Moves the log's clock on. A customer that has been idle forgets its last hours now at the latest: what it would do with its
+    /// next transaction anyway, so that when memory is freed changes no score.
+    fn advance(&mut self, timestamp: i64) {
+        self.clock = self.clock.max(timestamp);
+        if self.clock - self.swept >= SWEEP_MS {
+            self.swept = self.clock;
+            self.customers.values_mut().for_each(|customer| customer.forget_if_idle(self.clock));
+        }
+    }
+
+    /// Memory that a customer takes; `None` when nothing was seen of it.
+    pub fn bytes(&self, customer_id: &str) -> Option<CustomerBytes> {
+        self.customers.get(customer_id).map(Customer::bytes)
+    }
 }
 
 impl PartialEq for Customers {
     fn eq(&self, other: &Self) -> bool {
-        self.customers == other.customers
+        (&self.customers, self.clock, self.swept) == (&other.customers, other.clock, other.swept)
     }
 }
 
 impl Memory<TransactionScore> for Customers {
     fn restore(&mut self, output: &TransactionScore) {
         let transaction = &output.transaction;
-        self.customers.entry_ref(transaction.customer_id.as_str()).or_default().remember(transaction);
+        self.advance(output.source.timestamp);
+        let customer = self.customers.entry_ref(transaction.customer_id.as_str()).or_default();
+        customer.forget_if_idle(self.clock);
+        customer.remember(transaction, self.clock);
     }
 
     fn save(&self) -> Option<Vec<u8>> {
-        postcard::to_stdvec(&self.customers).ok()
+        postcard::to_stdvec(&(&self.customers, self.clock, self.swept)).ok()
     }
 
     fn load(&mut self, saved: &[u8]) -> bool {
-        postcard::from_bytes(saved).map(|customers| self.customers = customers).is_ok()
+        postcard::from_bytes(saved).map(|saved| (self.customers, self.clock, self.swept) = saved).is_ok()
     }
 
     fn process(&mut self, transaction: &Transaction, context: &Context) -> TransactionScore {
+        self.advance(context.source.timestamp);
         let customer = self.customers.entry_ref(transaction.customer_id.as_str()).or_default();
-        let seen = customer.see(transaction, self.rules.blocklists());
-        customer.remember(transaction);
+        customer.forget_if_idle(self.clock);
+        let seen = customer.see(transaction, &self.rules);
+        customer.remember(transaction, self.clock);
         let verdict = self.rules.judge(&seen.features);
         TransactionScore {
             event_id: context.event_id.clone(),

@@ -10,6 +10,7 @@ use super::{
     features::{Feature, Features},
 };
 use file::RulesFile;
+use jiff::tz::TimeZone;
 use millrace_schemas::event::{Decision, Reason};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -21,6 +22,7 @@ pub struct RuleSet {
     base: f64,
     thresholds: Thresholds,
     blocklists: Blocklists,
+    zone: TimeZone,
     rules: Vec<Rule>,
 }
 
@@ -130,7 +132,8 @@ impl RuleSet {
             blocks: true,
         });
         let rules = blocklisted.chain(file.rules.iter().map(|rule| rule.to_rule())).collect();
-        Ok(Self { version, base: file.base, thresholds: file.thresholds, blocklists: file.blocklists, rules })
+        let zone = file.time_zone()?;
+        Ok(Self { version, base: file.base, thresholds: file.thresholds, blocklists: file.blocklists, zone, rules })
     }
 
     /// Stands for the content: equal for equal rules, however the file is written.
@@ -141,6 +144,11 @@ impl RuleSet {
     /// What is blocked.
     pub fn blocklists(&self) -> &Blocklists {
         &self.blocklists
+    }
+
+    /// Where night and weekend are told.
+    pub fn zone(&self) -> &TimeZone {
+        &self.zone
     }
 
     /// Score, decision and reasons of a transaction's features.

@@ -1,7 +1,9 @@
 //! What the processors do, from outside.
 
 mod common;
+mod customers;
 mod golden;
+mod idle;
 mod receipts;
 mod restore;
 mod room;

@@ -2,12 +2,13 @@
 
 use millrace_processors::scoring::{
     history::{History, KNOWN_MAX},
+    visits::VISITS_MAX,
     windows::{Moment, RETENTION_MS, Windows},
 };
 use millrace_schemas::{event::Transaction, money::mean, time::HOUR_MS};
 use proptest::prelude::*;
 
-use crate::common::{NOON, transaction};
+use crate::common::{NOON, customers, score_from, transaction};
 
 fn moment(at: i64, currency: u16) -> Moment {
     Moment { at, currency, amount: 100_000 }
@@ -96,5 +97,30 @@ fn a_customers_history_stays_bounded_but_for_its_currencies() {
         let device_id = format!("device-{number}");
         history.add(&Transaction { location: device_id.clone(), device_id, ..transaction() });
     }
-    assert_eq!(history.bytes(), 104 + 32 + 2 * 8 * KNOWN_MAX);
+    assert_eq!(history.bytes(), 120 + 64 + 2 * 8 * KNOWN_MAX);
+}
+
+/// `cargo test -p millrace-processors -- --nocapture customers_facts` prints the figures.
+#[test]
+fn a_customers_facts_besides_its_windows_are_small_and_bounded() {
+    println!("{:>12} {:>20} {:>10} {:>10} {:>10}", "transactions", "all different", "windows", "visits", "life");
+    for count in [1, 10, 100, 1_000, 20_000i64] {
+        for different in [false, true] {
+            let inputs = (0..count).map(|number| {
+                let name = if different { format!("other-{number}") } else { "same".into() };
+                let at = NOON + number * RETENTION_MS / count;
+                let (merchant_id, device_id, location) = (name.clone(), name.clone(), name);
+                Transaction { occurred_at: at, merchant_id, device_id, location, ..transaction() }
+            });
+            let mut memory = customers();
+            score_from(&mut memory, 0, &inputs.collect::<Vec<_>>());
+            let bytes = memory.bytes("customer-1").expect("seen");
+            let yes = if different { "yes" } else { "no" };
+            println!("{count:>12} {yes:>20} {:>10} {:>10} {:>10}", bytes.windows, bytes.visits, bytes.life);
+            let retained = (count as usize).min(VISITS_MAX);
+            let names = if different { retained } else { 1 };
+            assert!(bytes.visits <= 256 + 30 * retained + 3 * 32 * names, "{bytes:?}");
+            assert!(bytes.life <= 120 + 64 + 2 * 8 * KNOWN_MAX + 24, "{bytes:?}");
+        }
+    }
 }

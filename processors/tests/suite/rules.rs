@@ -49,6 +49,7 @@ fn the_version_changes_with_the_content_and_not_with_the_writing() {
     assert_eq!(version(&format!("# a comment\n\n{}", file().replace("threshold = 5", "threshold   =   5.0"))), plain);
     for (from, to) in [
         ("base = -2.0", "base = -2.1"),
+        ("base = -2.0", "base = -2.0\nzone = 'Europe/Berlin'"),
         ("review = 0.5", "review = 0.6"),
         ("\"Many\"", "\"Too many\""),
         ("threshold = 5", "threshold = 6"),
@@ -66,7 +67,11 @@ fn the_version_changes_with_the_content_and_not_with_the_writing() {
 #[test]
 fn what_makes_no_sense_is_refused_with_its_place() {
     for (from, to, expected) in [
-        ("count_3h", "count_4h", "no feature \"customer_transaction_count_4h\"; features are amount, amount_to_mean,"),
+        (
+            "count_3h",
+            "count_4h",
+            "no feature \"customer_transaction_count_4h\"; features are amount, amount_deviations,",
+        ),
         ("customer_transaction_count_3h", "is_fraud", "no feature \"is_fraud\""),
         ("at_least", "over", "unknown variant `over`, expected one of `at_least`, `above`, `at_most`, `below`"),
         ("threshold = 5", "threshhold = 5", "unknown field `threshhold`"),
@@ -80,6 +85,7 @@ fn what_makes_no_sense_is_refused_with_its_place() {
         ("\"velocity\"", "\"blocklist_customer\"", "and not begin with blocklist_"),
         ("\"Many\"", "\" \"", "rule \"velocity\" must have a text"),
         ("base = -2.0\n", "", "missing field `base`"),
+        ("base = -2.0\n", "base = -2.0\nzone = 'Mars/Olympus'\n", "zone: there is no time zone \"Mars/Olympus\""),
     ] {
         let text = file();
         assert!(text.contains(from), "{from}");

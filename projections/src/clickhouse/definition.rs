@@ -24,7 +24,8 @@ impl Definition {
     /// This program's.
     pub fn embedded() -> Self {
         Self {
-            set: files!["transactions", "transaction_rollups", "receipts", "receipt_rollups", "audit",].to_owned(),
+            set: files!["transactions", "transaction_rollups", "receipts", "receipt_rollups", "labels", "audit",]
+                .to_owned(),
             names: include_str!("../../clickhouse/names.sql").to_owned(),
         }
     }

@@ -77,6 +77,13 @@ const PLACES: &[Place] = &[
         by_text: &["t.transaction_id = ?"],
     },
     Place {
+        table: "labels",
+        columns: "toString(t.trn_id) AS trn_id, t.customer_id AS owner, t.transaction_id AS business_id, \
+                  toString(t.label) AS outcome, '' AS source, toInt64(0) AS source_timestamp",
+        by_uuid: &["t.trn_id = ?", "t.label_trn_id = ?"],
+        by_text: &["t.transaction_id = ?", "t.label_id = ?"],
+    },
+    Place {
         table: "duplicates",
         columns: "toString(t.trn_id) AS trn_id, '' AS owner, '' AS business_id, 'duplicate' AS outcome, \
                   concat(toString(t.source_topic), '/', t.source_partition, '/', t.source_offset) AS source, \

@@ -40,7 +40,7 @@ pub struct RequestRecord {
 /// What a row says became of a record.
 #[derive(Debug, Clone, PartialEq, Row, Deserialize)]
 pub struct OutcomeRow {
-    /// `scored`, `purchase`, `duplicate`, `dead_letter` of a journal record, or `refused` by the gateway.
+    /// `scored`, `purchase`, `labelled`, `duplicate`, `dead_letter` of a journal record, or `refused` by the gateway.
     pub kind: String,
     /// Id across systems; empty for dead letters.
     pub trn_id: String,
@@ -65,11 +65,14 @@ pub struct OutcomeRow {
 /// How a table's rows become [`OutcomeRow`]s; its rows are `t`.
 struct Told {
     table: &'static str,
+    /// Column with the rows' own id across systems.
+    id: &'static str,
     columns: &'static str,
 }
 
 const SCORES: Told = Told {
     table: "transaction_scores",
+    id: "trn_id",
     columns: "'scored' AS kind, toString(t.trn_id) AS trn_id, t.request_index AS index, 'transactions' AS topic, \
               t.source_partition AS partition, t.source_offset AS offset, toString(t.event_id) AS event_id, \
               toString(t.decision) AS detail, toNullable(t.scoring) AS scoring, CAST(NULL AS Nullable(Int64)) AS first_offset",
@@ -77,13 +80,23 @@ const SCORES: Told = Told {
 
 const RECEIPTS: Told = Told {
     table: "receipts",
+    id: "trn_id",
     columns: "'purchase' AS kind, toString(t.trn_id) AS trn_id, t.request_index AS index, 'receipts' AS topic, \
               t.source_partition AS partition, t.source_offset AS offset, toString(t.event_id) AS event_id, \
               toString(t.kind) AS detail, CAST(NULL AS Nullable(Float64)) AS scoring, CAST(NULL AS Nullable(Int64)) AS first_offset",
 };
 
+const LABELS: Told = Told {
+    table: "labels",
+    id: "label_trn_id",
+    columns: "'labelled' AS kind, toString(t.label_trn_id) AS trn_id, t.request_index AS index, 'labels' AS topic, \
+              t._partition AS partition, t._offset AS offset, toString(t.event_id) AS event_id, \
+              toString(t.label) AS detail, CAST(NULL AS Nullable(Float64)) AS scoring, CAST(NULL AS Nullable(Int64)) AS first_offset",
+};
+
 const DUPLICATES: Told = Told {
     table: "duplicates",
+    id: "trn_id",
     columns: "'duplicate' AS kind, toString(t.trn_id) AS trn_id, t.request_index AS index, toString(t.source_topic) AS topic, \
               t.source_partition AS partition, t.source_offset AS offset, toString(t.event_id) AS event_id, \
               '' AS detail, CAST(NULL AS Nullable(Float64)) AS scoring, toNullable(t.first_offset) AS first_offset",
@@ -91,6 +104,7 @@ const DUPLICATES: Told = Told {
 
 const LETTERS: Told = Told {
     table: "dead_letters",
+    id: "event_id",
     columns: "if(t.source_topic IS NULL, 'refused', 'dead_letter') AS kind, '' AS trn_id, t.request_index AS index, \
               ifNull(toString(t.source_topic), toString(t.target_topic)) AS topic, ifNull(t.source_partition, toInt32(-1)) AS partition, \
               ifNull(t.source_offset, toInt64(-1)) AS offset, toString(t.event_id) AS event_id, toString(t.code) AS detail, \
@@ -119,8 +133,8 @@ impl ClickHouse {
     /// # Errors
     /// As [`request`](Self::request).
     pub async fn outcomes_of_request(&self, request_id: &str) -> Result<Vec<OutcomeRow>, ClickHouseError> {
-        let tables = [SCORES, RECEIPTS, DUPLICATES, LETTERS];
-        let query = self.query(&self.outcomes(&tables, "ifNull(t.request_id, '') = ?"));
+        let tables = [SCORES, RECEIPTS, LABELS, DUPLICATES, LETTERS];
+        let query = self.query(&self.outcomes(&tables, |_| "ifNull(t.request_id, '') = ?".to_owned()));
         self.deadline(tables.iter().fold(query, |query, _| query.bind(request_id)).fetch_all()).await
     }
 
@@ -129,11 +143,11 @@ impl ClickHouse {
     /// # Errors
     /// As [`request`](Self::request).
     pub async fn outcomes_of_ids(&self, trn_ids: &[Uuid]) -> Result<Vec<OutcomeRow>, ClickHouseError> {
-        let tables = [SCORES, RECEIPTS, DUPLICATES];
+        let tables = [SCORES, RECEIPTS, LABELS, DUPLICATES];
         let mut all = Vec::new();
         for ids in trn_ids.chunks(IDS_MAX) {
             let ids: Vec<String> = ids.iter().map(Uuid::to_string).collect();
-            let query = self.query(&self.outcomes(&tables, "t.trn_id IN ?"));
+            let query = self.query(&self.outcomes(&tables, |told| format!("t.{} IN ?", told.id)));
             let query = tables.iter().fold(query, |query: Query, _| query.bind(&ids));
             all.extend(self.deadline(query.fetch_all::<OutcomeRow>()).await?);
         }
@@ -147,17 +161,19 @@ impl ClickHouse {
     pub async fn letters_at(&self, positions: &[(i32, i64)]) -> Result<Vec<OutcomeRow>, ClickHouseError> {
         let mut all = Vec::new();
         for positions in positions.chunks(IDS_MAX) {
-            let condition = "(ifNull(t.source_partition, -1), ifNull(t.source_offset, -1)) IN ?";
+            let condition = |_: &Told| "(ifNull(t.source_partition, -1), ifNull(t.source_offset, -1)) IN ?".to_owned();
             let query = self.query(&self.outcomes(&[LETTERS], condition)).bind(positions);
             all.extend(self.deadline(query.fetch_all::<OutcomeRow>()).await?);
         }
         Ok(all)
     }
 
-    fn outcomes(&self, tables: &[Told], condition: &str) -> String {
+    fn outcomes(&self, tables: &[Told], condition: impl Fn(&Told) -> String) -> String {
         let database = self.database();
-        let select =
-            |Told { table, columns }: &Told| format!("SELECT {columns} FROM {database}.{table} AS t WHERE {condition}");
+        let select = |told: &Told| {
+            let Told { table, columns, .. } = told;
+            format!("SELECT {columns} FROM {database}.{table} AS t WHERE {}", condition(told))
+        };
         let union: Vec<String> = tables.iter().map(select).collect();
         format!("SELECT * FROM ({}) ORDER BY topic, partition, offset LIMIT {ROWS_MAX}", union.join(" UNION ALL "))
     }

@@ -13,7 +13,7 @@ use serde_json::{Value as Json, json};
 use std::time::{Duration, Instant};
 use tower::ServiceExt as _;
 
-async fn get(database: &TestDatabase, path: &str) -> (u16, Json) {
+pub async fn get(database: &TestDatabase, path: &str) -> (u16, Json) {
     let config = QueryConfig { timeout_ms: 2_000, ..QueryConfig::default() };
     let router = routes(&database.config, &config).expect("routes");
     let request = Request::get(path).header("x-request-id", "asked-1").body(Body::empty()).expect("a request");
@@ -23,7 +23,7 @@ async fn get(database: &TestDatabase, path: &str) -> (u16, Json) {
     (status, serde_json::from_slice(&body).expect("JSON"))
 }
 
-fn outcomes(answer: &Json) -> Vec<&str> {
+pub fn outcomes(answer: &Json) -> Vec<&str> {
     answer["items"]
         .as_array()
         .expect("items")
@@ -32,7 +32,7 @@ fn outcomes(answer: &Json) -> Vec<&str> {
         .collect()
 }
 
-fn accepted(index: i32, trn_id: &str, offset: i64) -> ItemResult {
+pub fn accepted(index: i32, trn_id: &str, offset: i64) -> ItemResult {
     let (trn_id, status) = (Some(trn_id.to_owned()), "accepted".to_owned());
     ItemResult { index, trn_id, status, partition: Some(0), offset: Some(offset), errors: Vec::new() }
 }

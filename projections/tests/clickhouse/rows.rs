@@ -6,7 +6,7 @@ use crate::{
 };
 use clickhouse::Row;
 use millrace_projections::clickhouse::tables::{
-    DEAD_LETTERS, DUPLICATES, RECEIPT_ITEMS, RECEIPTS, REQUESTS, TRANSACTION_SCORES, TRANSACTIONS,
+    DEAD_LETTERS, DUPLICATES, LABELS, RECEIPT_ITEMS, RECEIPTS, REQUESTS, TRANSACTION_SCORES, TRANSACTIONS,
 };
 use millrace_runtime::sink::Sink as _;
 use millrace_schemas::{
@@ -33,6 +33,7 @@ async fn every_column_of_every_table_is_written() {
         ("transaction_scores", TRANSACTION_SCORES.column_names()),
         ("receipts", RECEIPTS.column_names()),
         ("receipt_items", RECEIPT_ITEMS.column_names()),
+        ("labels", LABELS.column_names()),
         ("requests", REQUESTS.column_names()),
         ("dead_letters", DEAD_LETTERS.column_names()),
         ("duplicates", DUPLICATES.column_names()),

@@ -152,7 +152,7 @@ impl Letter {
         is_whole(&self.event)?;
         let DeadLetter { source_topic, target_topic, request_index, .. } = &self.event;
         let target = match target_topic.parse() {
-            Ok(target @ (Topic::Transactions | Topic::Receipts)) => target,
+            Ok(target @ (Topic::Transactions | Topic::Receipts | Topic::Labels)) => target,
             _ => return Err(Unfit::NotFromJournal(target_topic.clone())),
         };
         if source_topic.is_none() && request_index.is_none() {

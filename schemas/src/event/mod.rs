@@ -2,6 +2,7 @@
 
 mod audit;
 mod common;
+mod label;
 mod letters;
 mod purchase;
 mod receipt;
@@ -11,6 +12,7 @@ mod transaction;
 
 pub use audit::{Control, ControlState, ItemResult, Request, SchemaRecord};
 pub use common::{FieldError, Source, TimeResolution};
+pub use label::{Label, LabelKind};
 pub use letters::{DeadLetter, DeadLetterAction, Duplicate, LetterAction};
 pub use purchase::{Purchase, PurchaseLine, ReceiptKind};
 pub use receipt::{Receipt, ReceiptItem};
@@ -33,7 +35,7 @@ pub trait Event: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {
 
 /// An event of a journal: what came in from outside, which may come twice.
 pub trait Journal: Event {
-    /// Owner of the business id and key of the record: the customer of a transaction, the place of a receipt.
+    /// Owner of the business id and key of the record: the customer of a transaction or label, the place of a receipt.
     fn owner(&self) -> &str;
 
     /// Business id, unique within the owner.
@@ -75,6 +77,7 @@ macro_rules! event {
 
 event!(Transaction, Transactions, self => self.customer_id.clone().into_bytes());
 event!(Receipt, Receipts, self => self.place_id.clone().into_bytes());
+event!(Label, Labels, self => self.customer_id.clone().into_bytes());
 event!(TransactionScore, TransactionScores, self => self.transaction.customer_id.clone().into_bytes());
 event!(Purchase, Purchases, self => self.receipt.place_id.clone().into_bytes());
 event!(DeadLetter, DeadLetters, self => match (&self.key, &self.request_id) {
@@ -134,6 +137,30 @@ impl Journal for Receipt {
 
     fn occurred_at(&self) -> i64 {
         self.occurred_at
+    }
+}
+
+impl Journal for Label {
+    fn owner(&self) -> &str {
+        &self.customer_id
+    }
+
+    fn business_id(&self) -> &str {
+        &self.label_id
+    }
+
+    fn canonical(&self) -> Self {
+        Self {
+            event_id: String::new(),
+            received_at: 0,
+            time_zone: None,
+            time_resolution: TimeResolution::Exact,
+            ..self.clone()
+        }
+    }
+
+    fn occurred_at(&self) -> i64 {
+        self.decided_at
     }
 }
 

@@ -2,6 +2,7 @@
 //! onto a journal directly, so both refuse the same things with the same codes.
 
 mod card;
+mod label;
 mod path;
 mod receipt;
 mod transaction;
@@ -10,7 +11,7 @@ pub use card::{is_card_field_name, is_card_number, may_hold_card_data, mentions_
 pub use path::{Path, Segment};
 
 use crate::{
-    event::{FieldError, Journal, Receipt, Transaction},
+    event::{FieldError, Journal, Label, Receipt, Transaction},
     time::{DAY_MS, format_instant},
 };
 use std::collections::BTreeMap;
@@ -62,7 +63,7 @@ impl Violation {
 /// Limits that a deployment may set. Gateway and processors must be given the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rules {
-    /// How far `occurred_at` may lie after the time of receipt, in milliseconds.
+    /// How far `occurred_at`, or a label's `decided_at`, may lie after the time of receipt, in milliseconds.
     pub ahead_max_ms: i64,
     /// How far the sum of a receipt's lines may lie from its total, in ten-thousandths.
     pub total_tolerance: i64,
@@ -86,7 +87,7 @@ impl Checked for Transaction {
     fn check(&self, rules: &Rules, received_at: i64) -> Vec<Violation> {
         let mut found = Found::default();
         transaction::check(self, &mut found);
-        found.occurred_at(self.occurred_at, received_at, rules);
+        found.instant("timestamp", self.occurred_at, received_at, rules);
         found.0
     }
 }
@@ -95,7 +96,16 @@ impl Checked for Receipt {
     fn check(&self, rules: &Rules, received_at: i64) -> Vec<Violation> {
         let mut found = Found::default();
         receipt::check(self, rules, &mut found);
-        found.occurred_at(self.occurred_at, received_at, rules);
+        found.instant("timestamp", self.occurred_at, received_at, rules);
+        found.0
+    }
+}
+
+impl Checked for Label {
+    fn check(&self, rules: &Rules, received_at: i64) -> Vec<Violation> {
+        let mut found = Found::default();
+        label::check(self, &mut found);
+        found.instant("decided_at", self.decided_at, received_at, rules);
         found.0
     }
 }
@@ -148,11 +158,11 @@ impl Found {
         }
     }
 
-    fn occurred_at(&mut self, occurred_at: i64, received_at: i64, rules: &Rules) {
-        let path = Path::field("timestamp");
-        if occurred_at < 0 {
+    fn instant(&mut self, field: &str, at: i64, received_at: i64, rules: &Rules) {
+        let path = Path::field(field);
+        if at < 0 {
             self.add(path, "timestamp_out_of_range", "must not lie before 1970-01-01T00:00:00Z");
-        } else if occurred_at > received_at.saturating_add(rules.ahead_max_ms) {
+        } else if at > received_at.saturating_add(rules.ahead_max_ms) {
             let message = format!(
                 "must lie at most {} h after the time of receipt, {}",
                 rules.ahead_max_ms / crate::time::HOUR_MS,

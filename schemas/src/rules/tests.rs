@@ -1,5 +1,9 @@
 use super::*;
-use crate::event::{ReceiptItem, TimeResolution};
+use crate::{
+    Topic,
+    event::{LabelKind, ReceiptItem, TimeResolution},
+    ids,
+};
 
 const NOW: i64 = 1_764_000_000_000;
 
@@ -81,6 +85,29 @@ fn receipt_with(change: impl FnOnce(&mut Receipt)) -> Vec<(String, &'static str)
     found(&receipt)
 }
 
+fn label() -> Label {
+    Label {
+        event_id: "e".into(),
+        decided_at: NOW,
+        received_at: NOW,
+        customer_id: "customer-1".into(),
+        label_id: "l-1".into(),
+        transaction_id: "txn-1".into(),
+        trn_id: ids::trn_id(Topic::Transactions, "customer-1", "txn-1").to_string(),
+        label: LabelKind::Fraud,
+        source: "analyst".into(),
+        time_zone: None,
+        time_resolution: TimeResolution::Exact,
+        extra: BTreeMap::new(),
+    }
+}
+
+fn label_with(change: impl FnOnce(&mut Label)) -> Vec<(String, &'static str)> {
+    let mut label = label();
+    change(&mut label);
+    found(&label)
+}
+
 fn one(path: &str, code: &'static str) -> Vec<(String, &'static str)> {
     vec![(path.to_owned(), code)]
 }
@@ -89,6 +116,7 @@ fn one(path: &str, code: &'static str) -> Vec<(String, &'static str)> {
 fn the_examples_break_no_rule() {
     assert_eq!(found(&transaction()), []);
     assert_eq!(found(&receipt()), []);
+    assert_eq!(found(&label()), []);
 }
 
 #[test]
@@ -107,6 +135,17 @@ fn each_rule_of_transactions_names_its_field() {
     assert_eq!(transaction_with(|t| t.card_id = Some("4111111111111111".into())), one("/card_id", "card_data"));
     assert_eq!(transaction_with(|t| t.occurred_at = NOW + DAY_MS + 1), one("/timestamp", "timestamp_in_future"));
     assert_eq!(transaction_with(|t| t.occurred_at = -1), one("/timestamp", "timestamp_out_of_range"));
+}
+
+#[test]
+fn each_rule_of_labels_names_its_field() {
+    assert_eq!(label_with(|l| l.label_id.clear()), one("/label_id", "empty"));
+    assert_eq!(label_with(|l| l.source = "x".repeat(129)), one("/source", "too_long"));
+    assert_eq!(label_with(|l| l.transaction_id = "txn-2".into()), one("/trn_id", "wrong_trn_id"));
+    assert_eq!(label_with(|l| l.decided_at = NOW + DAY_MS + 1), one("/decided_at", "timestamp_in_future"));
+    assert_eq!(label_with(|l| l.decided_at = -1), one("/decided_at", "timestamp_out_of_range"));
+    let noted = |l: &mut Label| l.extra.insert("note".into(), "\"4111 1111 1111 1111\"".into());
+    assert_eq!(label_with(|l| drop(noted(l))), one("/note", "card_data"));
 }
 
 #[test]

@@ -46,7 +46,10 @@ def follow_journals(log, books, client, findings, counts, sums):
 
 def follow_others(log, client, findings, counts):
     """Topics that no journal record is followed to: their tables hold what readers take of them."""
-    for topic, position in [("duplicates", source_of), ("dead-letters", source_of_letter), ("requests", lambda event: None)]:
+    nowhere = lambda event: None
+    for topic, position in [
+        ("duplicates", source_of), ("dead-letters", source_of_letter), ("requests", nowhere), ("labels", nowhere)
+    ]:
         for partition in log.partitions(topic):
             rows, last = tables.Partition(client, topic, partition, findings, counts), {}
             for record, event in log.events(topic, partition):

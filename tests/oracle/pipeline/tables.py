@@ -38,6 +38,10 @@ COLUMNS = {
     "duplicates": ["source_topic", "source_partition", "source_offset", "first_offset"],
     "dead_letters": ["toString(event_id)", "code", "target_topic"],
     "requests": ["request_id", "http_status"],
+    "labels": [
+        "toString(event_id)", "toString(trn_id)", "customer_id", "transaction_id", "label_id", "label", "source", millis("decided_at"),
+        millis("received_at"),
+    ],
 }
 
 
@@ -76,12 +80,18 @@ def request_rows(event):
     yield "requests", (event["request_id"], event["http_status"])
 
 
+def label_rows(event):
+    names = ("event_id", "trn_id", "customer_id", "transaction_id", "label_id", "label", "source", "decided_at", "received_at")
+    yield "labels", tuple(event[name] for name in names)
+
+
 ROWS = {
     "transaction-scores": score_rows,
     "purchases": purchase_rows,
     "duplicates": duplicate_rows,
     "dead-letters": letter_rows,
     "requests": request_rows,
+    "labels": label_rows,
 }
 TABLES = {
     "transaction-scores": ["transactions", "transaction_scores"],
@@ -89,6 +99,7 @@ TABLES = {
     "duplicates": ["duplicates"],
     "dead-letters": ["dead_letters"],
     "requests": ["requests"],
+    "labels": ["labels"],
 }
 
 

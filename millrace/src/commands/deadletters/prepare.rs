@@ -11,7 +11,7 @@ use millrace_runtime::{
 };
 use millrace_schemas::{
     Event as _, Topic,
-    event::{Derived, Purchase, Receipt, Transaction, TransactionScore},
+    event::{Derived, Label, Purchase, Receipt, Transaction, TransactionScore},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -49,7 +49,12 @@ pub(super) fn prepare(desk: &Desk, letters: Vec<Letter>) -> Result<Prepared> {
     let purchases = forgotten::<Purchase>(desk, &ready)?;
     let checked = ready.into_iter().map(|(id, ready)| {
         let checked = ready.and_then(|ready| {
-            let effects = if ready.target() == Topic::Transactions { &scores } else { &purchases };
+            let effects = match ready.target() {
+                Topic::Transactions => &scores,
+                Topic::Receipts => &purchases,
+                // A label said twice says nothing more.
+                _ => return Ok(ready),
+            };
             let stretch = stretch(desk, ready.received_at);
             let known = effects.get(&ready.identity).map_or(&[][..], Vec::as_slice);
             let effect = known.iter().rfind(|effect| stretch.holds(effect.at));
@@ -69,6 +74,7 @@ fn one(desk: &Desk, letter: &Letter, original: Option<Record>) -> Result<Result<
         let (schemas, runtime) = (&desk.schemas, Handle::current());
         return match target {
             Topic::Receipts => Ready::of_record::<Receipt>(schemas, &runtime, letter, original),
+            Topic::Labels => Ready::of_record::<Label>(schemas, &runtime, letter, original),
             _ => Ready::of_record::<Transaction>(schemas, &runtime, letter, original),
         };
     }
@@ -78,6 +84,7 @@ fn one(desk: &Desk, letter: &Letter, original: Option<Record>) -> Result<Result<
     Ok(match taken {
         Ok(Taken::Transaction(transaction)) => Ready::of_event(&desk.schemas, letter, transaction.as_ref()),
         Ok(Taken::Receipt(receipt)) => Ready::of_event(&desk.schemas, letter, receipt.as_ref()),
+        Ok(Taken::Label(label)) => Ready::of_event(&desk.schemas, letter, label.as_ref()),
         Err(refused) => Err(Unfit::StillRefused(refused.to_string())),
     })
 }

@@ -2,6 +2,7 @@
 
 use super::{Blocklists, Comparison, Condition, Rule, Thresholds};
 use crate::scoring::{blocklists::LISTS, features::Feature};
+use jiff::tz::{TimeZone, TimeZoneDatabase};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeSet, path::PathBuf};
 
@@ -38,6 +39,9 @@ pub enum RulesError {
         /// As given.
         block: f64,
     },
+    /// A zone nobody knows.
+    #[error("zone: there is no time zone {0:?}; use an IANA name such as Europe/Berlin")]
+    Zone(String),
     /// Two rules have one code.
     #[error("two rules have the code {0:?}; a code names one rule")]
     DuplicateCode(String),
@@ -61,6 +65,9 @@ pub(super) struct RulesFile {
     pub base: f64,
     pub blocklist_contribution: f64,
     pub thresholds: Thresholds,
+    /// Left out of the version where the file has none, so that files without it keep theirs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zone: Option<String>,
     #[serde(default)]
     pub blocklists: Blocklists,
     #[serde(default, rename = "rule")]
@@ -90,6 +97,12 @@ impl RulesFile {
         file.check_rules()?;
         file.check_blocklists()?;
         Ok(file)
+    }
+
+    /// From the zones that come with the program, so that scores don't depend on the machine. UTC without one.
+    pub fn time_zone(&self) -> Result<TimeZone, RulesError> {
+        let Some(name) = &self.zone else { return Ok(TimeZone::UTC) };
+        TimeZoneDatabase::bundled().get(name).map_err(|_| RulesError::Zone(name.clone()))
     }
 
     /// Short hash of the content: comments, spacing and the order of lists' entries don't count. The order of rules does, since

@@ -1,10 +1,12 @@
 //! Which column of which table holds what of an event: one line for each column, in the order of its bytes.
 
 mod audit;
+mod labels;
 mod receipts;
 mod transactions;
 
 pub use audit::{DEAD_LETTERS, DUPLICATES, REQUESTS};
+pub use labels::LABELS;
 pub use receipts::{RECEIPT_ITEMS, RECEIPTS};
 pub use transactions::{TRANSACTION_SCORES, TRANSACTIONS};
 
@@ -105,6 +107,7 @@ pub const fn of_topic(topic: Topic) -> &'static [&'static str] {
     match topic {
         Topic::TransactionScores => &[TRANSACTIONS.name, TRANSACTION_SCORES.name],
         Topic::Purchases => &[RECEIPT_ITEMS.name, RECEIPTS.name],
+        Topic::Labels => &[LABELS.name],
         Topic::DeadLetters => &[DEAD_LETTERS.name],
         Topic::Duplicates => &[DUPLICATES.name],
         Topic::Requests => &[REQUESTS.name],

@@ -52,7 +52,7 @@ struct ItemAnswer {
     /// As the gateway answered; none where the request left no record.
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<String>,
-    /// What became of it: `scored`, `purchase`, `duplicate`, `conflict`, `invalid`, `too_large` or `pending`.
+    /// What became of it: `scored`, `purchase`, `labelled`, `duplicate`, `conflict`, `invalid`, `too_large` or `pending`.
     outcome: &'static str,
     #[serde(rename = "final")]
     is_final: bool,
@@ -121,7 +121,7 @@ impl Known {
         self.own
             .iter()
             .chain(&self.others)
-            .find(|row| row.trn_id == trn_id && matches!(row.kind.as_str(), "scored" | "purchase"))
+            .find(|row| row.trn_id == trn_id && matches!(row.kind.as_str(), "scored" | "purchase" | "labelled"))
     }
 
     /// The answer; `None` when nothing is known of the request.
@@ -204,6 +204,7 @@ impl Known {
             outcome: match row.kind.as_str() {
                 "scored" => "scored",
                 "purchase" => "purchase",
+                "labelled" => "labelled",
                 "duplicate" => "duplicate",
                 _ => refused_as(&row.detail),
             },
