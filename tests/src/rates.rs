@@ -69,7 +69,7 @@ pub async fn measure(events: usize) -> Rates {
         )
         .await;
     let taken = || async { std::fs::read_dir(&snapshots).map_or(0, Iterator::count) };
-    until("snapshots", PATIENCE, taken, |count| *count >= PARTITIONS).await;
+    until("snapshots", PATIENCE, taken, |count| *count >= 2 * PARTITIONS).await;
 
     let restart = |what: &'static str| (what, services.log(Service::Scoring).len());
     let (what, from) = restart("taken back, with snapshots");
@@ -136,8 +136,8 @@ impl Rates {
 /// Outputs of each partition whose memory a log says was rebuilt.
 fn rebuilt(log: &str) -> Vec<u64> {
     let lines = log.lines().filter_map(|line| serde_json::from_str::<Json>(line).ok());
-    let rebuilt = lines.filter(|line| line["fields"]["message"] == "memory rebuilt");
-    rebuilt.filter_map(|line| line["fields"]["outputs"].as_u64()).collect()
+    let rebuilt = lines.filter(|line| line["message"] == "memory rebuilt");
+    rebuilt.filter_map(|line| line["outputs"].as_u64()).collect()
 }
 
 async fn at_end(deployment: &Deployment, group: &str, topic: Topic) {
