@@ -131,13 +131,11 @@ impl Own {
 
     /// Reads a datum that was written with this schema; gives what comes after it, too.
     fn read<'d, E: Event>(&self, datum: &'d [u8]) -> Result<(E, &'d [u8]), serde_avro_fast::de::DeError> {
-        let mut rest = datum;
         let mut state = serde_avro_fast::de::DeserializerState::from_slice(datum, &self.fast);
         let event = E::deserialize(state.deserializer())?;
         let mut reader = state.into_reader();
         let left = std::io::BufRead::fill_buf(&mut reader).map_or(0, <[u8]>::len);
-        rest = &rest[rest.len() - left..];
-        Ok((event, rest))
+        Ok((event, &datum[datum.len() - left..]))
     }
 }
 
@@ -146,6 +144,8 @@ struct Known {
     id: u32,
     subject: String,
     parsed: Parsed,
+    /// Topics whose own schema this is.
+    own_of: Vec<Topic>,
     /// Reads the datum as it was written.
     plain: GenericDatumReader<'static>,
 }
@@ -180,7 +180,9 @@ impl Codec {
         let parsed = Parsed::new(&record.schema).map_err(invalid)?;
         let plain = GenericDatumReader::builder(parsed.schema).build().map_err(invalid)?;
         let id = record.id.cast_unsigned();
-        let known = Known { id, subject: record.subject.clone(), parsed, plain };
+        let is_own = |(_, own): &(&Topic, &Own)| own.parsed.schema == parsed.schema;
+        let own_of = OWN.iter().filter(is_own).map(|(topic, _)| *topic).collect();
+        let known = Known { id, subject: record.subject.clone(), parsed, own_of, plain };
         self.known.write().unwrap_or_else(std::sync::PoisonError::into_inner).insert(id, Arc::new(known));
         Ok(())
     }
@@ -204,7 +206,7 @@ impl Codec {
         let own = &OWN[&E::TOPIC];
         let bad_datum = |reason: String| DecodeError::Datum { id: known.id, reason };
         let event;
-        if self.write_id(E::TOPIC) == Some(known.id) || known.parsed.schema == own.parsed.schema {
+        if self.write_id(E::TOPIC) == Some(known.id) || known.own_of.contains(&E::TOPIC) {
             (event, datum) = own.read(datum).map_err(|error| bad_datum(error.to_string()))?;
         } else {
             event = read_resolved(&known, own.parsed, &mut datum)?;
