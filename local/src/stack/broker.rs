@@ -62,10 +62,15 @@ const LOGGING: [&str; 3] = [
     "-Dorg.slf4j.simpleLogger.defaultLogLevel=info",
 ];
 
-/// A new cluster's id: a random UUID as Kafka writes it, 22 characters of URL-safe base64.
+/// A new cluster's id: a random UUID as Kafka writes it, 22 characters of URL-safe base64. None that begins with a dash, which is one in
+/// 64: Kafka's tools would take it for an option, and it makes none either.
 fn cluster_id() -> String {
+    let mut ids = std::iter::repeat_with(|| base64_of(rand::random()));
+    ids.find(|id| !id.starts_with('-')).expect("they are endless")
+}
+
+fn base64_of(bits: u128) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    let bits: u128 = rand::random();
     // 22 characters hold 132 bits; the last one carries two bits and is padded with zeros.
     let sixes = (0..22).map(|n| if n < 21 { bits >> (122 - 6 * n) } else { bits << 4 });
     sixes.map(|six| char::from(ALPHABET[(six & 63) as usize])).collect()
@@ -181,5 +186,11 @@ mod tests {
             assert_eq!(id.len(), 22, "{id}");
             assert!("AQgw".contains(id.chars().last().unwrap()), "{id}: the last character carries two bits");
         }
+    }
+
+    #[test]
+    fn no_cluster_has_an_id_that_is_taken_for_an_option() {
+        assert!(base64_of(62 << 122).starts_with('-'), "there are such ids");
+        assert!((0..2_000).all(|_| !cluster_id().starts_with('-')));
     }
 }
