@@ -10,8 +10,10 @@ use millrace_schemas::{
 use serde_json::Value as Json;
 use std::{
     fmt,
+    ops::Range,
+    path::Path,
     sync::Arc,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 use tokio::task::{JoinSet, block_in_place};
 
@@ -24,6 +26,8 @@ const OWNERS: usize = 5_000;
 /// An owner's events are this far apart by their own times, milliseconds.
 const APART_MS: i64 = 20 * 60_000;
 const PARTITIONS: usize = 3;
+/// Events between the first snapshots and the second.
+const MORE: usize = 3_000;
 
 /// One step: what was done, how much of it, in how long.
 struct Step {
@@ -43,7 +47,7 @@ pub async fn measure(events: usize) -> Rates {
     let sandbox = block_in_place(Sandbox::start).expect("a sandbox");
     let deployment = Deployment::within(&sandbox, "rates").await;
     eprintln!("rates: appending {events} events");
-    append(&deployment, events).await;
+    append(&deployment, 0..events).await;
     let snapshots = sandbox.folder().join("snapshots");
     let set = format!("processor.snapshot_folder={}", snapshots.display());
     let services = Services::of(&deployment, &["log.format=json", &set, "processor.snapshot_every_ms=5000"]);
@@ -68,8 +72,11 @@ pub async fn measure(events: usize) -> Rates {
             at_end(&deployment, "receipts", Topic::Receipts),
         )
         .await;
-    let taken = || async { std::fs::read_dir(&snapshots).map_or(0, Iterator::count) };
-    until("snapshots", PATIENCE, taken, |count| *count >= 2 * PARTITIONS).await;
+    // What the first snapshot of a partition saves is the reading of nothing; the second goes on behind what the first holds.
+    let first = snapshots_newer_than(&snapshots, SystemTime::UNIX_EPOCH).await;
+    append(&deployment, events..events + MORE).await;
+    snapshots_newer_than(&snapshots, first).await;
+    let events = events + MORE;
 
     let restart = |what: &'static str| (what, services.log(Service::Scoring).len());
     let (what, from) = restart("taken back, with snapshots");
@@ -125,19 +132,31 @@ impl Rates {
     /// Kills and starts scoring, and waits until every partition's memory is back. `from` is where its log ended before.
     async fn restored(&mut self, services: &Services, what: &'static str, from: usize) {
         services.kill(Service::Scoring);
-        let began = Instant::now();
         services.start_again(Service::Scoring);
         let rebuilt = || async { rebuilt(&services.log(Service::Scoring)[from..]) };
-        let outputs = until("memory", PATIENCE, rebuilt, |outputs| outputs.len() == PARTITIONS).await;
-        self.add(what, outputs.iter().sum(), "outputs", began.elapsed());
+        let partitions = until("memory", PATIENCE, rebuilt, |partitions| partitions.len() == PARTITIONS).await;
+        let outputs = partitions.iter().map(|(outputs, _)| outputs).sum();
+        let took_ms = partitions.iter().map(|(_, took_ms)| *took_ms).max().unwrap_or_default();
+        self.add(what, outputs, "outputs", Duration::from_millis(took_ms));
     }
 }
 
-/// Outputs of each partition whose memory a log says was rebuilt.
-fn rebuilt(log: &str) -> Vec<u64> {
+/// Outputs of each partition whose memory a log says was rebuilt, and milliseconds that it took.
+fn rebuilt(log: &str) -> Vec<(u64, u64)> {
     let lines = log.lines().filter_map(|line| serde_json::from_str::<Json>(line).ok());
     let rebuilt = lines.filter(|line| line["message"] == "memory rebuilt");
-    rebuilt.filter_map(|line| line["outputs"].as_u64()).collect()
+    rebuilt.filter_map(|line| Some((line["outputs"].as_u64()?, line["took_ms"].as_u64()?))).collect()
+}
+
+/// Waits until there is a snapshot of every partition that is newer than a time; when the newest of them was written.
+async fn snapshots_newer_than(folder: &Path, than: SystemTime) -> SystemTime {
+    let written = || async {
+        let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        let times = files.filter_map(|file| file.metadata().and_then(|it| it.modified()).ok());
+        times.filter(|at| *at > than).collect::<Vec<_>>()
+    };
+    let times = until("snapshots", PATIENCE, written, |times| times.len() >= 2 * PARTITIONS).await;
+    times.into_iter().max().expect("there are some")
 }
 
 async fn at_end(deployment: &Deployment, group: &str, topic: Topic) {
@@ -146,14 +165,14 @@ async fn at_end(deployment: &Deployment, group: &str, topic: Topic) {
 }
 
 /// Appends events straight to the journals.
-async fn append(deployment: &Deployment, events: usize) {
+async fn append(deployment: &Deployment, numbers: Range<usize>) {
     let producer = Arc::new(EventProducer::connect(&deployment.log, "rates").await.expect("schemas"));
     let (transaction, receipt): (Transaction, Receipt) = (
         example(include_str!("../../schemas/avro/transactions/v1.example.json")),
         example(include_str!("../../schemas/avro/receipts/v1.example.json")),
     );
     let mut pending = JoinSet::new();
-    for number in 0..events {
+    for number in numbers {
         if pending.len() >= IN_FLIGHT {
             pending.join_next().await.expect("some").expect("acknowledged");
         }
