@@ -119,7 +119,7 @@ impl Deployment {
         let codec = Arc::clone(self.log.codec().await.expect("schemas").codec());
         let clickhouse = ClickHouse::new(&self.clickhouse).expect("configuration");
         let (log, shutdown) = (self.log.clone(), Shutdown::new());
-        let run = follow(clickhouse, codec, log, SinkConfig::default(), shutdown.clone());
+        let run = follow(clickhouse, codec, Rules::default(), log, SinkConfig::default(), shutdown.clone());
         self.keep(shutdown, run)
     }
 

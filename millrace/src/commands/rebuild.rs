@@ -71,6 +71,7 @@ async fn clickhouse(args: &Args, config: Config) -> Result<()> {
     let codec = log.codec().await?.codec().clone();
     let options = RebuildOptions {
         sink: config.projector.clone(),
+        rules: config.rules.into(),
         accept_differences: args.accept_differences,
         definition: Definition::embedded(),
     };

@@ -160,7 +160,8 @@ async fn projector(config: Config, which: Projection) -> Result<()> {
         Projection::Clickhouse => {
             let schemas = log.codec().await?;
             let clickhouse = ClickHouse::new(&config.clickhouse)?;
-            follow(clickhouse, schemas.codec().clone(), log, config.projector.clone(), shutdown).await?;
+            follow(clickhouse, schemas.codec().clone(), config.rules.into(), log, config.projector.clone(), shutdown)
+                .await?;
         }
     }
     Ok(())

@@ -12,7 +12,7 @@ use millrace_runtime::{
     log::Log,
     sink::{self, SinkConfig},
 };
-use millrace_schemas::wire::Codec;
+use millrace_schemas::{rules::Rules, wire::Codec};
 use std::{sync::Arc, time::Duration};
 
 /// How often a projector looks which set is live.
@@ -29,6 +29,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 pub async fn follow(
     clickhouse: ClickHouse,
     codec: Arc<Codec>,
+    rules: Rules,
     log: Log,
     config: SinkConfig,
     shutdown: Shutdown,
@@ -45,7 +46,7 @@ pub async fn follow(
             continue;
         }
         let stop = shutdown.child_token();
-        let sink = Arc::new(ClickHouseSink::new(follower.clickhouse.clone(), Arc::clone(&codec), switch.live));
+        let sink = Arc::new(ClickHouseSink::new(follower.clickhouse.clone(), Arc::clone(&codec), rules, switch.live));
         let filling = sink::run(sink, log.clone(), config.clone(), stop.clone());
         let watching = async {
             follower.until_changed(switch, &stop).await;

@@ -18,11 +18,14 @@ use super::{
         Table,
     },
 };
-use millrace_runtime::sink::{Batch, Sink, SinkError};
+use millrace_runtime::{
+    Record,
+    sink::{Batch, Sink, SinkError},
+};
 use millrace_schemas::{
     Event, Topic,
-    event::Label,
-    rules::{Checked as _, Rules},
+    event::Journal,
+    rules::{Checked, Rules, Violation, check_key},
     wire::{Codec, DecodeError},
 };
 use std::{
@@ -36,14 +39,15 @@ pub struct ClickHouseSink {
     set: Set,
     horizon: Option<Arc<Horizon>>,
     codec: Arc<Codec>,
+    rules: Rules,
     /// Partitions whose last batch was written by this process, and acknowledged.
     settled: Mutex<BTreeSet<(Topic, i32)>>,
 }
 
 impl ClickHouseSink {
-    /// A sink into a set whose tables are there.
-    pub fn new(clickhouse: ClickHouse, codec: Arc<Codec>, set: Set) -> Self {
-        Self { clickhouse, set, horizon: None, codec, settled: Mutex::default() }
+    /// A sink into a set whose tables are there. `rules` are for what no processor has checked.
+    pub fn new(clickhouse: ClickHouse, codec: Arc<Codec>, rules: Rules, set: Set) -> Self {
+        Self { clickhouse, set, horizon: None, codec, rules, settled: Mutex::default() }
     }
 
     /// One that writes nothing beyond a horizon.
@@ -115,7 +119,7 @@ impl Sink for ClickHouseSink {
     }
 
     async fn write(&self, batch: &Batch) -> Result<(), SinkError> {
-        let tables = encode(&self.codec, batch)?;
+        let tables = encode(&self.codec, &self.rules, batch)?;
         let partition = (batch.topic, batch.partition);
         let was_settled = self.settled().remove(&partition);
         for rows in &tables {
@@ -135,14 +139,12 @@ impl Sink for ClickHouseSink {
 }
 
 /// A batch as the rows of its topic's tables, in the order of [`tables::of_topic`].
-fn encode(codec: &Codec, batch: &Batch) -> Result<Vec<Rows>, SinkError> {
+fn encode(codec: &Codec, rules: &Rules, batch: &Batch) -> Result<Vec<Rows>, SinkError> {
     match batch.topic {
         Topic::TransactionScores => rows_of(codec, batch, &[&TRANSACTIONS, &TRANSACTION_SCORES]),
         Topic::Purchases => rows_of(codec, batch, &[&RECEIPT_ITEMS, &RECEIPTS]),
-        Topic::Labels => {
-            check_labels(codec, batch)?;
-            rows_of(codec, batch, &[&LABELS])
-        }
+        // No processor stands between labels and their table, so what the gateway would have refused is given up here.
+        Topic::Labels => checked_rows_of(codec, batch, &[&LABELS], |label, record| keeps(label, record, rules)),
         Topic::DeadLetters => rows_of(codec, batch, &[&DEAD_LETTERS]),
         Topic::Duplicates => rows_of(codec, batch, &[&DUPLICATES]),
         Topic::Requests => rows_of(codec, batch, &[&REQUESTS]),
@@ -155,27 +157,31 @@ fn encode(codec: &Codec, batch: &Batch) -> Result<Vec<Rows>, SinkError> {
     }
 }
 
-/// No processor stands between labels and their table, so what the gateway would have refused is given up here.
-fn check_labels(codec: &Codec, batch: &Batch) -> Result<(), SinkError> {
-    for record in &batch.records {
-        let (offset, value) = (record.offset, record.value.as_deref());
-        let label = codec.decode::<Label>(value).map_err(|error| undecodable(offset, &error))?;
-        if record.key.as_deref() != Some(label.customer_id.as_bytes()) {
-            let reason = "the record's key is not the label's customer_id".to_owned();
-            return Err(SinkError::Poison { offset, code: "wrong_key", reason });
-        }
-        if let Some(violation) = label.check(&Rules::default(), record.timestamp).first() {
-            let reason = format!("{} {}", violation.path.pointer(), violation.message);
-            return Err(SinkError::Poison { offset, code: violation.code, reason });
-        }
-    }
-    Ok(())
+/// Whether an event keeps the gateway's own rules, whoever produced it.
+fn keeps<E: Journal + Checked>(event: &E, record: &Record, rules: &Rules) -> Result<(), SinkError> {
+    let poison = |violation: &Violation| SinkError::Poison {
+        offset: record.offset,
+        code: violation.code,
+        reason: format!("{} {}", violation.path.pointer(), violation.message).trim_start().to_owned(),
+    };
+    check_key(record.key.as_deref(), event).map_err(|violation| poison(&violation))?;
+    event.check(rules, record.received_at()).first().map_or(Ok(()), |violation| Err(poison(violation)))
 }
 
 fn rows_of<E: Event>(codec: &Codec, batch: &Batch, tables: &[&Table<E>]) -> Result<Vec<Rows>, SinkError> {
+    checked_rows_of(codec, batch, tables, |_, _| Ok(()))
+}
+
+fn checked_rows_of<E: Event>(
+    codec: &Codec,
+    batch: &Batch,
+    tables: &[&Table<E>],
+    check: impl Fn(&E, &Record) -> Result<(), SinkError>,
+) -> Result<Vec<Rows>, SinkError> {
     let mut written: Vec<(RowBinary, usize)> = tables.iter().map(|_| (RowBinary::default(), 0)).collect();
     for record in &batch.records {
         let event = codec.decode::<E>(record.value.as_deref()).map_err(|error| undecodable(record.offset, &error))?;
+        check(&event, record)?;
         for (table, (out, count)) in tables.iter().zip(&mut written) {
             *count += table.write(&event, record, out);
             if let Some(text) = out.take_bad_uuid() {

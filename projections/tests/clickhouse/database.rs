@@ -1,6 +1,7 @@
 //! A database of its own for each test, dropped with it.
 
 use millrace_projections::clickhouse::{ClickHouse, ClickHouseConfig, ClickHouseSink, set::Set};
+use millrace_schemas::rules::Rules;
 use std::{
     sync::{
         Arc,
@@ -52,7 +53,7 @@ impl TestDatabase {
 
     /// The same into another set.
     pub fn sink_of(&self, set: Set) -> ClickHouseSink {
-        ClickHouseSink::new(self.another_client(), Arc::new(crate::events::codec()), set)
+        ClickHouseSink::new(self.another_client(), Arc::new(crate::events::codec()), Rules::default(), set)
     }
 
     /// One number; `{db}` stands for the database.

@@ -3,7 +3,7 @@
 use crate::{Record, RuntimeError, kafka::partition_of, log::Schemas};
 use millrace_schemas::{
     event::{FieldError, Journal},
-    rules::{Checked, Rules},
+    rules::{self, Checked, Rules},
 };
 use tokio::runtime::Handle;
 
@@ -45,14 +45,8 @@ impl Inputs {
     }
 
     fn check_key<I: Journal>(&self, record: &Record, input: &I) -> Result<(), Refusal> {
-        let Some(key) = record.key.as_deref() else {
-            return Err(Refusal::whole("null_key", format!("the record has no key; it must be {:?}", input.owner())));
-        };
-        if key != input.owner().as_bytes() {
-            let message = format!("the key is {:?} but must be {:?}", String::from_utf8_lossy(key), input.owner());
-            return Err(Refusal::whole("key_mismatch", message));
-        }
-        let home = partition_of(key, self.partitions);
+        rules::check_key(record.key.as_deref(), input).map_err(|it| Refusal::whole(it.code, it.message))?;
+        let home = partition_of(input.owner().as_bytes(), self.partitions);
         if home != record.partition {
             let message = format!(
                 "the key belongs to partition {home} by murmur2, as Java clients partition; set the producer's partitioner"

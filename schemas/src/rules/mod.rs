@@ -60,6 +60,22 @@ impl Violation {
     }
 }
 
+/// The key that a record of an event must have: its owner's.
+///
+/// # Errors
+/// What is wrong with the key, as a violation of the whole record.
+pub fn check_key(key: Option<&[u8]>, event: &impl Journal) -> Result<(), Violation> {
+    let owner = event.owner();
+    let violation = |code, message| Err(Violation::new(Path::root(), code, message));
+    match key {
+        None => violation("null_key", format!("the record has no key; it must be {owner:?}")),
+        Some(key) if key != owner.as_bytes() => {
+            violation("key_mismatch", format!("the key is {:?} but must be {owner:?}", String::from_utf8_lossy(key)))
+        }
+        Some(_) => Ok(()),
+    }
+}
+
 /// Limits that a deployment may set. Gateway and processors must be given the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rules {

@@ -80,7 +80,8 @@ impl Filling {
         }
         let horizon = Arc::<Horizon>::default();
         horizon.advance(rebuild.clickhouse.positions(live).await?);
-        let sink = ClickHouseSink::new(rebuild.clickhouse.clone(), Arc::clone(&rebuild.codec), set);
+        let sink =
+            ClickHouseSink::new(rebuild.clickhouse.clone(), Arc::clone(&rebuild.codec), rebuild.options.rules, set);
         let (sink, stop) = (Arc::new(sink.within(Arc::clone(&horizon))), Shutdown::new());
         let running = sink::run(sink, rebuild.log.clone(), rebuild.options.sink.clone(), stop.clone());
         Ok(Self {

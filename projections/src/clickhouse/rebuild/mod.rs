@@ -24,7 +24,7 @@ use super::{
 };
 use fill::Filling;
 use millrace_runtime::{RuntimeError, log::Log, sink::SinkConfig};
-use millrace_schemas::wire::Codec;
+use millrace_schemas::{rules::Rules, wire::Codec};
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -35,6 +35,8 @@ use std::{
 pub struct RebuildOptions {
     /// How the new set is written.
     pub sink: SinkConfig,
+    /// What records must keep that no processor has checked.
+    pub rules: Rules,
     /// Make the new set live although rows differ from the old one's: the old set is known to be wrong.
     pub accept_differences: bool,
     /// What the new set is made from.
