@@ -1,8 +1,10 @@
 //! What the client is told of its items.
 
 mod receipt;
+mod score;
 
 pub(crate) use receipt::stored as stored_receipt;
+pub(crate) use score::{Moment, default_told, score};
 
 use crate::{
     context::Context,

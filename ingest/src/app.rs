@@ -1,6 +1,6 @@
 //! What requests share.
 
-use crate::{admission::Admission, config::Settings, idempotency::Memory};
+use crate::{admission::Admission, config::Settings, idempotency::Memory, waiting::Waiting};
 use axum::Router;
 use millrace_runtime::clock::{Clock, Ids, RandomIds, SystemClock};
 use millrace_schemas::rules::Rules;
@@ -22,6 +22,8 @@ pub struct Gateway<L> {
     pub ids: Arc<dyn Ids>,
     /// Renders the process's metrics in Prometheus' text format.
     pub scrape: Arc<dyn Fn() -> String + Send + Sync>,
+    /// Clients that wait for scores; replies are handed to it. Without it, single transactions are answered once they are stored.
+    pub waiting: Option<Arc<Waiting>>,
     /// Further routes of this process, without a fallback. Their requests come with an id and a trace in the headers
     /// `x-request-id` and `traceparent`, and are counted, logged and answered as the gateway's own.
     pub routes: Router,
@@ -36,6 +38,7 @@ impl<L> Gateway<L> {
             clock: Arc::new(SystemClock),
             ids: Arc::new(RandomIds),
             scrape: Arc::new(scrape),
+            waiting: None,
             routes: Router::new(),
         }
     }

@@ -1,6 +1,7 @@
 //! Configuration of the gateway: every limit, with a default that is safe.
 
 use jiff::tz::TimeZone;
+use millrace_schemas::event::Decision;
 use serde::{Deserialize, Serialize};
 use std::{net::SocketAddr, time::Duration};
 
@@ -41,6 +42,17 @@ pub struct GatewayConfig {
     pub body_timeout_ms: u64,
     /// How long the broker may take to acknowledge; after that the outcome is unknown and the client is asked to retry.
     pub ack_timeout_ms: u64,
+    /// Number of this gateway among those of the deployment: replies to its waiting clients come to this slot. Gateways that share one
+    /// read each other's replies, and pass over them.
+    pub slot: u32,
+    /// How long a client waits for its transaction's score when it does not say so itself with `timeout_ms`.
+    pub score_timeout_ms: u64,
+    /// Longest that a client may say.
+    pub score_timeout_max_ms: u64,
+    /// What to do with a transaction whose score does not come in time: allow, review or block.
+    pub default_decision: Decision,
+    /// Scores remembered to answer duplicates with; about 1 kB each. Others are looked up.
+    pub remembered_scores_max: usize,
     /// How long a refusal waits for its record in the log. It stands without it.
     pub audit_timeout_ms: u64,
     /// How long requests in flight may take to finish at shutdown.
@@ -77,6 +89,11 @@ impl Default for GatewayConfig {
             header_timeout_ms: 10_000,
             body_timeout_ms: 30_000,
             ack_timeout_ms: 6_000,
+            slot: 0,
+            score_timeout_ms: 200,
+            score_timeout_max_ms: 10_000,
+            default_decision: Decision::Review,
+            remembered_scores_max: 20_000,
             audit_timeout_ms: 1_000,
             drain_timeout_ms: 10_000,
             connections_max: 8_192,
@@ -127,6 +144,10 @@ pub enum ConfigError {
     Anonymous(SocketAddr),
 }
 
+fn usize_of(ms: u64) -> usize {
+    usize::try_from(ms).unwrap_or(usize::MAX)
+}
+
 /// A checked configuration.
 #[derive(Debug)]
 pub(crate) struct Settings {
@@ -158,6 +179,13 @@ impl Settings {
             ("header_max_bytes", config.header_max_bytes, 8_192, "what clients and proxies usually send"),
             ("connections_max", config.connections_max, 1, one),
             ("requests_max", config.requests_max, 1, one),
+            ("score_timeout_ms", usize_of(config.score_timeout_ms), 1, "or nobody is told a score"),
+            (
+                "score_timeout_max_ms",
+                usize_of(config.score_timeout_max_ms),
+                usize_of(config.score_timeout_ms),
+                "what a client waits that does not say how long",
+            ),
             ("in_flight_max_bytes", config.in_flight_max_bytes, one_body, "what the largest body takes"),
         ] {
             if value < min {

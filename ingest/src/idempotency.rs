@@ -72,6 +72,13 @@ impl Memory {
         shard.young.insert((topic, identity), known);
     }
 
+    /// Forgets an id of which something else turned out to be true.
+    pub fn forget(&self, topic: Topic, identity: u128) {
+        let mut shard = self.shard(identity);
+        shard.young.remove(&(topic, identity));
+        shard.old.remove(&(topic, identity));
+    }
+
     fn shard(&self, identity: u128) -> MutexGuard<'_, Shard> {
         // The remainder of a hash, far below usize's end.
         let index = (identity % SHARDS as u128) as usize;
@@ -96,6 +103,8 @@ mod tests {
         assert_eq!(memory.get(Topic::Transactions, 7, DAY), Some(known(1, 0)));
         assert_eq!(memory.get(Topic::Transactions, 7, DAY + 1), None);
         assert_eq!(memory.get(Topic::Receipts, 7, 0), None);
+        memory.forget(Topic::Transactions, 7);
+        assert_eq!(memory.get(Topic::Transactions, 7, 0), None);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! What happens to a request with a body, from its headers to its answer: the chain that all else serves.
 
+mod told;
+
 use crate::{
     admission::Charge,
     answer::{self, BatchAnswer, ItemAnswer, Status, Verdict},
@@ -20,7 +22,8 @@ use bytes::Bytes;
 use http::StatusCode;
 use millrace_schemas::{event::DeadLetter, time::format_instant};
 use serde_json::Value as Json;
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
+use tokio::time::Instant;
 
 /// Bodies above this are decompressed and parsed apart from the threads that serve connections.
 const INLINE_MAX: usize = 64 << 10;
@@ -29,18 +32,29 @@ const INLINE_MAX: usize = 64 << 10;
 pub(crate) enum Style<E> {
     /// 202 with its ids.
     Accepted,
+    /// 200 with its score, for which the client waits this long.
+    Scored(Duration),
     /// 201 with what this makes of it.
     Created(Root, fn(&E, &Context, &Verdict) -> Json),
 }
 
 /// Takes a request in. The work goes on when the client leaves, so that a batch is never half done and unrecorded, and a panic is an
-/// answer.
-pub(crate) async fn take_in<E: Kind, L: EventLog>(app: Arc<App<L>>, style: Style<E>, request: Request) -> Response {
+/// answer. What is wrong with how the answer is asked for is told once the body is read, as all else that is wrong with a request.
+pub(crate) async fn take_in<E: Kind, L: EventLog>(
+    app: Arc<App<L>>,
+    style: Result<Style<E>, Refusal>,
+    request: Request,
+) -> Response {
+    let began = Instant::now();
     let context = Arc::new(Context::of(&request, app.gateway.ids.as_ref(), app.now()));
     let (parts, body) = request.into_parts();
     let media = Media::of(&parts.headers);
     let render = Render::negotiate(&parts.headers, media.as_ref().ok().map(|media| media.format));
-    let intake = Intake { app: Arc::clone(&app), context: Arc::clone(&context), render, style };
+    let (style, media) = match style {
+        Ok(style) => (style, media),
+        Err(refusal) => (Style::Accepted, Err(refusal)),
+    };
+    let intake = Intake { app: Arc::clone(&app), context: Arc::clone(&context), render, style, began };
     let response = match app.tasks.spawn(intake.run(media, body)).await {
         Ok(response) => response,
         Err(error) => {
@@ -58,6 +72,7 @@ struct Intake<E, L> {
     context: Arc<Context>,
     render: Render,
     style: Style<E>,
+    began: Instant,
 }
 
 /// A body that was taken apart.
@@ -104,7 +119,8 @@ impl<E: Kind, L: EventLog> Intake<E, L> {
             .await
             .map_err(|unread| Whole { unread, held: held(encoding) })?;
         let media = media.map_err(|refusal| {
-            let held = if refusal == Refusal::ContentEncoding { Held::Unsearchable } else { Held::Unknown };
+            let is_unsearchable = matches!(refusal, Refusal::ContentEncoding | Refusal::Parameter(_));
+            let held = if is_unsearchable { Held::Unsearchable } else { Held::Unknown };
             Whole::new(refusal, sent.clone(), held)
         })?;
         let inline = media.encoding == Encoding::Identity && sent.len() <= INLINE_MAX;
@@ -120,12 +136,26 @@ impl<E: Kind, L: EventLog> Intake<E, L> {
     async fn settle(&self, received: Received<E>) -> Response {
         let Received { format, text, parsed: Parsed { shape, mut items }, charge: _charge } = received;
         let headers = self.context.record_headers(format.name());
-        let outcomes = store::store(&self.app, &headers, shape, &items).await;
+        let (outcomes, told) = match self.wait(shape, &items) {
+            Some(wait) => {
+                let (outcome, told) = self.store_and_wait(wait, &headers, &items).await;
+                (vec![outcome], Some(told))
+            }
+            None => {
+                let within = self.app.settings.ack_timeout();
+                (store::store(&self.app, &headers, shape, &items, within).await, None)
+            }
+        };
         let mut verdicts = Vec::with_capacity(items.len());
         for (item, outcome) in items.iter_mut().zip(outcomes) {
             let verdict = Verdict::of(item, outcome);
             metrics::item(E::TOPIC, verdict.status);
             verdicts.push(verdict);
+        }
+        if let Some(told) = told
+            && let Some(verdict) = verdicts.pop_if(|verdict| verdict.status.is_stored() || told.is_refusal())
+        {
+            return self.tell(told, headers, text.len(), verdict);
         }
         let status = answer::http_status(shape, &verdicts);
         let audit = Audit { app: &self.app, context: &self.context, headers };

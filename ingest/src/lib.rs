@@ -10,6 +10,7 @@
 //! - `tree`: JSON, NDJSON and XML to one tree of values.
 //! - `parse`: a tree to an event, with every error and where it is.
 //! - `idempotency`, `store`: what is new is appended, and known to be stored.
+//! - [`waiting`]: clients that wait for their transaction's score.
 //! - `audit`: what was refused is kept, without card data.
 //! - `answer`, `problem`, `respond`: what the client is told, in JSON or XML.
 //! - [`log`]: the seam to Kafka.
@@ -34,6 +35,7 @@ mod routes;
 mod server;
 mod store;
 mod tree;
+pub mod waiting;
 
 pub use app::Gateway;
 pub use config::GatewayConfig;

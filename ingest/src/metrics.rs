@@ -2,7 +2,7 @@
 
 use crate::answer::Status;
 use http::{Method, StatusCode};
-use millrace_schemas::Topic;
+use millrace_schemas::{Topic, event::DecisionSource};
 use std::time::Duration;
 
 /// HTTP requests by `method`, `endpoint` and `status_code`. The name is one that existing dashboards know.
@@ -19,6 +19,10 @@ pub const REFUSED_TOTAL: &str = "millrace_gateway_refused_total";
 pub const BODY_BYTES_TOTAL: &str = "millrace_gateway_body_bytes_total";
 /// Seconds from the first append of a request to its last acknowledgement, by `topic`.
 pub const ACK_SECONDS: &str = "millrace_gateway_ack_seconds";
+/// Transactions that clients waited for, by `decision_source` of the answer (model, rules, default).
+pub const SCORES_TOTAL: &str = "millrace_gateway_scores_total";
+/// Seconds such a client waited, by `decision_source`.
+pub const SCORE_SECONDS: &str = "millrace_gateway_score_seconds";
 /// Audit events that were not acknowledged in time; an operator should know.
 pub const AUDIT_LOST_TOTAL: &str = "millrace_gateway_audit_lost_total";
 /// Memory charged to requests in flight, in bytes.
@@ -97,6 +101,17 @@ pub(crate) fn body(bytes: usize) {
 
 pub(crate) fn acknowledged(topic: Topic, took: Duration) {
     metrics::histogram!(ACK_SECONDS, "topic" => topic.name()).record(took.as_secs_f64());
+}
+
+/// Counts an answer to who waited; without a source it was the default.
+pub(crate) fn scored(source: Option<DecisionSource>, took: Duration) {
+    let source = match source {
+        Some(DecisionSource::Model) => "model",
+        Some(DecisionSource::Rules) => "rules",
+        Some(DecisionSource::Default) | None => "default",
+    };
+    metrics::counter!(SCORES_TOTAL, "decision_source" => source).increment(1);
+    metrics::histogram!(SCORE_SECONDS, "decision_source" => source).record(took.as_secs_f64());
 }
 
 pub(crate) fn audit_lost(events: u64) {

@@ -27,6 +27,8 @@ pub(crate) enum Refusal {
     BodyCutOff,
     #[error("the body did not arrive within {} ms", .0.as_millis())]
     BodyTimeout(Duration),
+    #[error("a query parameter is wrong: {0}")]
+    Parameter(String),
     #[error("too many requests are in flight; try again")]
     Overloaded(Full),
     #[error(transparent)]
@@ -50,6 +52,7 @@ impl Refusal {
             Self::BadEncoding => (StatusCode::BAD_REQUEST, "bad_encoding"),
             Self::BodyCutOff => (StatusCode::BAD_REQUEST, "body_cut_off"),
             Self::BodyTimeout(_) => (StatusCode::REQUEST_TIMEOUT, "body_timeout"),
+            Self::Parameter(_) => (StatusCode::BAD_REQUEST, "bad_parameter"),
             Self::Overloaded(_) => (StatusCode::SERVICE_UNAVAILABLE, "overloaded"),
             Self::Body(error) => body_kind(error),
             Self::NotFound => (StatusCode::NOT_FOUND, "not_found"),

@@ -9,6 +9,7 @@ use crate::{
     metrics,
     problem::Refusal,
     respond::{self, Render, Root},
+    waiting,
 };
 use axum::{
     Router,
@@ -53,19 +54,27 @@ pub(crate) fn router<L: EventLog>(app: Arc<App<L>>) -> Router {
 }
 
 async fn transactions<L: EventLog>(State(app): Shared<L>, request: Request) -> Response {
-    intake::take_in::<Transaction, L>(app, Style::Accepted, request).await
+    let patience = waiting::patience(request.uri(), request.headers(), &app.settings);
+    let is_async = patience == Ok(None);
+    let style = patience.map(|patience| patience.map_or(Style::Accepted, Style::Scored));
+    let mut response = intake::take_in::<Transaction, L>(app, style, request).await;
+    if is_async && response.status() == StatusCode::ACCEPTED {
+        let applied = (HeaderName::from_static("preference-applied"), HeaderValue::from_static("respond-async"));
+        response.headers_mut().extend([applied]);
+    }
+    response
 }
 
 async fn receipts<L: EventLog>(State(app): Shared<L>, request: Request) -> Response {
-    intake::take_in::<Receipt, L>(app, Style::Accepted, request).await
+    intake::take_in::<Receipt, L>(app, Ok(Style::Accepted), request).await
 }
 
 async fn labels<L: EventLog>(State(app): Shared<L>, request: Request) -> Response {
-    intake::take_in::<Label, L>(app, Style::Accepted, request).await
+    intake::take_in::<Label, L>(app, Ok(Style::Accepted), request).await
 }
 
 async fn checks<L: EventLog>(State(app): Shared<L>, request: Request) -> Response {
-    intake::take_in::<Receipt, L>(app, Style::Created(Root::Receipt, stored_receipt), request).await
+    intake::take_in::<Receipt, L>(app, Ok(Style::Created(Root::Receipt, stored_receipt)), request).await
 }
 
 /// Red while draining and as soon as events cannot be acknowledged.

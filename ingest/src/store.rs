@@ -17,7 +17,7 @@ use millrace_runtime::{
     Headers, headers,
     producer::{AppendError, Appended},
 };
-use std::{collections::HashMap, task::Poll};
+use std::{collections::HashMap, task::Poll, time::Duration};
 use tokio::{task::coop::consume_budget, time::Instant};
 use uuid::Uuid;
 
@@ -42,7 +42,7 @@ pub(crate) enum Outcome {
 
 type Settled = (usize, Result<Appended, AppendError>);
 
-/// Appends the valid and new items of a request and waits for their acknowledgements, up to the configured time.
+/// Appends the valid and new items of a request and waits for their acknowledgements, up to a time.
 ///
 /// Items get their place in the log in the request's order, whatever time their acknowledgements take.
 pub(crate) async fn store<E: Kind, L: EventLog>(
@@ -50,6 +50,7 @@ pub(crate) async fn store<E: Kind, L: EventLog>(
     common: &Headers,
     shape: Shape,
     items: &[Item<E>],
+    within: Duration,
 ) -> Vec<Outcome> {
     let began = Instant::now();
     let mut batch = Batch {
@@ -79,7 +80,7 @@ pub(crate) async fn store<E: Kind, L: EventLog>(
             batch.settle(settled);
         }
     };
-    let in_time = tokio::time::timeout(app.settings.ack_timeout(), acknowledged).await.is_ok();
+    let in_time = tokio::time::timeout(within, acknowledged).await.is_ok();
     if !in_time {
         tracing::warn!(items = items.len(), "no acknowledgement in time");
     }

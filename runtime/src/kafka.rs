@@ -105,6 +105,19 @@ pub(crate) fn transactional_producer(
     producer
 }
 
+/// Writes replies at once. They are worth nothing later, so none is sent twice and none waits for replicas.
+pub(crate) fn reply_producer(config: &KafkaConfig, name: &str) -> ClientConfig {
+    let mut producer = client(config, &format!("{name}-replies"));
+    producer
+        .set("acks", "1")
+        .set("linger.ms", "0")
+        .set("retries", "0")
+        .set("message.timeout.ms", "10000")
+        .set("message.max.bytes", config.max_message_bytes.to_string())
+        .set("queue.buffering.max.messages", "100000");
+    producer
+}
+
 /// A member of a group whose offsets are committed by hand and never reset by themselves.
 pub(crate) fn group_consumer(config: &KafkaConfig, group: &str, slot: u32) -> ClientConfig {
     let mut consumer = reader(config, group);

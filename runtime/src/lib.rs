@@ -6,6 +6,7 @@
 //! - [`log`]: the deployment's topics: making and checking them, its schemas, its epoch, offsets and lag.
 //! - [`letters`]: dead letters, what operators did about them, and taking them in again.
 //! - [`reader`]: reading a stretch of a topic, for memory to be rebuilt and people to watch.
+//! - [`replies`]: telling a waiting gateway what became of its record.
 //! - [`reconcile`]: whether every record of a journal has exactly one outcome.
 //! - [`scan`]: reading all there is of a topic, with progress.
 //! - [`SourcePosition`]: what a derived record is derived from, by which a second copy of it is told.
@@ -27,6 +28,7 @@ pub mod reader;
 pub mod reconcile;
 pub mod record;
 pub mod registry;
+pub mod replies;
 pub mod sabotage;
 pub mod scan;
 pub mod sink;

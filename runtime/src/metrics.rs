@@ -8,6 +8,8 @@ pub const PROCESSOR_RECORDS_TOTAL: &str = "millrace_processor_records_total";
 pub const PROCESSOR_COMMITS_TOTAL: &str = "millrace_processor_commits_total";
 /// Seconds from a transaction's begin to its commit, by `processor`.
 pub const PROCESSOR_COMMIT_SECONDS: &str = "millrace_processor_commit_seconds";
+/// Replies a processor wrote to waiting gateways, by `processor` and `outcome` (sent, dropped).
+pub const PROCESSOR_REPLIES_TOTAL: &str = "millrace_processor_replies_total";
 /// Age of the oldest record that is read but not yet committed, in seconds, by `worker`; 0 when there is none.
 pub const WORKER_OLDEST_UNFINISHED_SECONDS: &str = "millrace_worker_oldest_unfinished_seconds";
 /// 1 while an operator has a worker paused, else 0, by `worker`.

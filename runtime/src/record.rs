@@ -17,6 +17,8 @@ pub mod headers {
     pub const CLIENT: &str = "client";
     /// Format it came in: json, ndjson or xml.
     pub const FORMAT: &str = "format";
+    /// Which gateway waits for what becomes of the record, and for which client. See [`ReplyTo`](crate::replies::ReplyTo).
+    pub const REPLY_TO: &str = "reply-to";
     /// Which record this one is derived from: `<topic>/<partition>/<offset>/<index>`, the topic without the deployment's prefix. See
     /// [`SourcePosition`](crate::SourcePosition).
     pub const SOURCE: &str = "source";

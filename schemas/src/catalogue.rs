@@ -38,6 +38,7 @@ topics! {
     Purchases = "purchases": [1],
     DeadLetters = "dead-letters": [1],
     Duplicates = "duplicates": [1],
+    Replies = "replies": [1],
     Requests = "requests": [1],
     DeadLetterActions = "dead-letter-actions": [1],
     Reconciliation = "reconciliation": [1],
@@ -65,6 +66,8 @@ pub struct TopicSpec {
     pub time: Stamp,
     /// How long records are kept, in milliseconds; `None` for ever.
     pub retention_ms: Option<i64>,
+    /// After how long a segment that is written to is closed, in milliseconds; only closed ones are deleted.
+    pub segment_ms: Option<i64>,
     /// Whether only the last record of each key is kept.
     #[serde(default)]
     pub compact: bool,

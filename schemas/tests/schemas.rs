@@ -3,7 +3,7 @@
 use millrace_schemas::{
     Event, Topic,
     event::{
-        Control, DeadLetter, DeadLetterAction, Duplicate, Label, Purchase, Receipt, Reconciliation, Request,
+        Control, DeadLetter, DeadLetterAction, Duplicate, Label, Purchase, Receipt, Reconciliation, Reply, Request,
         SchemaRecord, Transaction, TransactionScore,
     },
     wire::{self, Codec},
@@ -93,6 +93,7 @@ macro_rules! each_event {
         $check::<Purchase>();
         $check::<DeadLetter>();
         $check::<Duplicate>();
+        $check::<Reply>();
         $check::<Request>();
         $check::<DeadLetterAction>();
         $check::<Reconciliation>();

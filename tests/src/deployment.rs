@@ -1,6 +1,6 @@
 //! A deployment of its own for one test: topics under a prefix, a database, and services inside the test's process.
 
-use millrace_ingest::{Gateway, GatewayConfig};
+use millrace_ingest::{Gateway, GatewayConfig, waiting::Waiting};
 use millrace_local::Sandbox;
 use millrace_processors::{Receipts, Scoring, ScoringConfig};
 use millrace_projections::{
@@ -83,6 +83,7 @@ impl Deployment {
         let mut gateway = Gateway::new(events, move || metrics.render());
         gateway.routes = query::routes(&self.clickhouse, &QueryConfig::default()).expect("configuration");
         let shutdown = Shutdown::new();
+        gateway.waiting = Some(Waiting::follow(&self.log, &config, None, &shutdown).await.expect("replies"));
         let until = shutdown.clone();
         let task = tokio::spawn(async move {
             let until = async move { until.cancelled().await };

@@ -55,7 +55,7 @@ fn unknown(extra: &BTreeMap<String, String>) -> Map<String, Json> {
     extra.iter().map(|(name, text)| (name.clone(), serde_json::from_str(text).unwrap_or(Json::Null))).collect()
 }
 
-fn money(value: i64) -> Json {
+pub(super) fn money(value: i64) -> Json {
     number(format_money(value))
 }
 

@@ -6,7 +6,7 @@ use crate::{
 };
 use anyhow::{Context, Result};
 use clap::ValueEnum;
-use millrace_ingest::Gateway;
+use millrace_ingest::{Gateway, waiting::Waiting};
 use millrace_processors::{Receipts, Scoring};
 use millrace_projections::{
     clickhouse::{ClickHouse, follow},
@@ -117,6 +117,10 @@ async fn gateway(config: Config) -> Result<()> {
     let log = Log::new(&config.kafka, &config.registry)?;
     let events = EventProducer::connect(&log, "gateway").await?;
     let mut gateway = Gateway { rules: config.rules.into(), ..Gateway::new(events, move || metrics.render()) };
+    // Clients that wait at a shutdown are still told.
+    let served = lifecycle::Shutdown::new();
+    let _served = served.clone().drop_guard();
+    gateway.waiting = Some(Waiting::follow(&log, &config.gateway, None, &served).await?);
     if config.query.enabled {
         let routes = query::routes(&config.clickhouse, &config.query)?;
         gateway.routes = routes.merge(query::reconciliation(log.clone()));

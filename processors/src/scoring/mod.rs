@@ -22,7 +22,7 @@ use customer::Customer;
 use hashbrown::HashMap;
 use millrace_runtime::processor::{Context, Memory, Processor};
 use millrace_schemas::{
-    event::{DecisionSource, Transaction, TransactionScore},
+    event::{DecisionSource, Score, Transaction, TransactionScore},
     time::DAY_MS,
 };
 use rules::{RuleSet, RulesError};
@@ -86,6 +86,7 @@ const DECIDED_BY_RULES: &[&str] = &[
 
 impl Processor for Scoring {
     const NAME: &'static str = "scoring";
+    const TELLS: Option<fn(&TransactionScore) -> Score> = Some(|scored| Score::from(scored));
     type Out = TransactionScore;
     type Memory = Customers;
 

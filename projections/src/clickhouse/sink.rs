@@ -150,6 +150,7 @@ fn encode(codec: &Codec, rules: &Rules, batch: &Batch) -> Result<Vec<Rows>, Sink
         Topic::Requests => rows_of(codec, batch, &[&REQUESTS]),
         Topic::Transactions
         | Topic::Receipts
+        | Topic::Replies
         | Topic::DeadLetterActions
         | Topic::Reconciliation
         | Topic::Schemas

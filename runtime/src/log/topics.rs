@@ -156,13 +156,15 @@ impl Log {
         };
         // Headers and the batch around a record take some room too.
         let largest = spec.max_message_bytes.unwrap_or(self.kafka.max_message_bytes as i64 + 65_536);
-        vec![
+        let mut settings = vec![
             ("cleanup.policy", if spec.compact { "compact" } else { "delete" }.to_owned()),
             ("retention.ms", spec.retention_ms.unwrap_or(-1).to_string()),
             ("retention.bytes", "-1".to_owned()),
             ("message.timestamp.type", stamp.to_owned()),
             ("max.message.bytes", largest.to_string()),
             ("min.insync.replicas", (self.kafka.replication_factor - 1).clamp(1, 2).to_string()),
-        ]
+        ];
+        settings.extend(spec.segment_ms.map(|ms| ("segment.ms", ms.to_string())));
+        settings
     }
 }

@@ -20,6 +20,7 @@ mod restore;
 mod restorer;
 mod snapshot;
 mod snapshots;
+mod telling;
 mod worker;
 
 pub(crate) use assignment::starting_positions;
@@ -28,7 +29,7 @@ pub(crate) use marker::Committed;
 pub(crate) use worker::poll_error;
 pub use worker::{ProcessorConfig, run};
 
-use millrace_schemas::event::{Derived, Source};
+use millrace_schemas::event::{Derived, Score, Source};
 
 /// A processor: pure. Its memory of a partition is a function of what it has written for that partition.
 pub trait Processor: Send + Sync + 'static {
@@ -36,6 +37,8 @@ pub trait Processor: Send + Sync + 'static {
     const NAME: &'static str;
     /// What it writes; what it reads is [`Derived::From`].
     type Out: Derived;
+    /// What a client that waits for an output is told of it; none where nobody waits.
+    const TELLS: Option<fn(&Self::Out) -> Score> = None;
     /// What it remembers of one partition.
     type Memory: Memory<Self::Out>;
 

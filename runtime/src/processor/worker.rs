@@ -9,6 +9,7 @@ use super::{
     marker::Last,
     restorer::Restorer,
     snapshots::Snapshots,
+    telling::Telling,
 };
 use crate::{
     Record, RuntimeError,
@@ -20,7 +21,7 @@ use crate::{
     metrics as names,
     reader::{passes, topic_name},
 };
-use millrace_schemas::{Event, event::Derived, rules::Checked, rules::Rules, time::DAY_MS};
+use millrace_schemas::{Event, Topic, event::Derived, rules::Checked, rules::Rules, time::DAY_MS};
 use rdkafka::{
     TopicPartitionList,
     consumer::{BaseConsumer, Consumer as _},
@@ -132,16 +133,42 @@ where
             horizon_ms: self.config.dedup_horizon_ms,
             repaired: orders.repaired(),
         };
-        let journal = Journal { topic, epoch, partitions };
-        let (kafka, config, shutdown) = (self.log.kafka().clone(), self.config, self.shutdown);
-        let stall_max = Duration::from_millis(config.stall_max_ms);
+        let telling = match P::TELLS {
+            Some(score) => {
+                let codec = Arc::clone(inputs.schemas.codec());
+                let replies = self.log.partitions(Topic::Replies).await?;
+                Some(Telling::start(score, self.log.kafka(), P::NAME, codec, epoch.clone(), replies)?)
+            }
+            None => None,
+        };
         let beat = crate::lifecycle::Heartbeat::default();
-        let beating = beat.clone();
-        let thread = tokio::task::spawn_blocking(move || {
-            Worker::start(inputs, decider, kafka, config, journal, orders, beating)?.run(&shutdown)
-        });
+        let stall_max = Duration::from_millis(self.config.stall_max_ms);
+        let parts = Parts {
+            inputs,
+            decider,
+            telling,
+            journal: Journal { topic, epoch, partitions },
+            kafka: self.log.kafka().clone(),
+            config: self.config,
+            orders,
+            beat: beat.clone(),
+        };
+        let shutdown = self.shutdown;
+        let thread = tokio::task::spawn_blocking(move || Worker::start(parts)?.run(&shutdown));
         beat.watch(thread, stall_max).await
     }
+}
+
+/// What a worker is made of.
+struct Parts<P: Processor> {
+    inputs: Inputs,
+    decider: Decider<P>,
+    telling: Option<Telling<P::Out>>,
+    journal: Journal,
+    kafka: KafkaConfig,
+    config: ProcessorConfig,
+    orders: Orders,
+    beat: crate::lifecycle::Heartbeat,
 }
 
 struct Worker<P: Processor> {
@@ -154,6 +181,7 @@ struct Worker<P: Processor> {
     journal: Journal,
     consumer: Arc<BaseConsumer<Assignment>>,
     committer: Arc<Committer>,
+    telling: Option<Telling<P::Out>>,
     /// The running ones.
     partitions: BTreeMap<i32, Partition<P>>,
     orders: Orders,
@@ -166,15 +194,8 @@ impl<P: Processor> Worker<P>
 where
     <P::Out as Derived>::From: Checked,
 {
-    fn start(
-        inputs: Inputs,
-        decider: Decider<P>,
-        kafka: KafkaConfig,
-        config: ProcessorConfig,
-        journal: Journal,
-        orders: Orders,
-        beat: crate::lifecycle::Heartbeat,
-    ) -> Result<Self, RuntimeError> {
+    fn start(parts: Parts<P>) -> Result<Self, RuntimeError> {
+        let Parts { inputs, decider, telling, journal, kafka, config, orders, beat } = parts;
         let assignment = Assignment::new(Duration::from_millis(config.drain_timeout_ms));
         let consumer: BaseConsumer<Assignment> = kafka::group_consumer(&kafka, P::NAME, config.slot)
             .create_with_context(assignment)
@@ -201,6 +222,7 @@ where
             journal,
             consumer,
             committer,
+            telling,
             partitions: BTreeMap::new(),
             orders,
             is_paused: false,
@@ -316,6 +338,9 @@ where
             &[("processor", P::NAME.into()), ("outcome", outcome.name().into())],
             1,
         );
+        if let Some(telling) = &self.telling {
+            telling.tell(record, &outcome);
+        }
         let output = output(self.inputs.schemas.codec(), record, &outcome)?;
         let emitted = partition.emitted().map(|(offset, _)| offset);
         self.committer.push(Decided { partition: record.partition, last: Last::of(record, emitted), output })

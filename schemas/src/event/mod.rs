@@ -7,6 +7,7 @@ mod letters;
 mod purchase;
 mod receipt;
 mod reconciliation;
+mod reply;
 mod score;
 mod transaction;
 
@@ -17,6 +18,7 @@ pub use letters::{DeadLetter, DeadLetterAction, Duplicate, LetterAction};
 pub use purchase::{Purchase, PurchaseLine, ReceiptKind};
 pub use receipt::{Receipt, ReceiptItem};
 pub use reconciliation::{MoneySum, OffsetDifference, Reconciliation};
+pub use reply::{Reply, ReplyOutcome, Score};
 pub use score::{Decision, DecisionSource, Reason, TransactionScore, Windows};
 pub use transaction::Transaction;
 
@@ -89,6 +91,7 @@ event!(Duplicate, Duplicates, self => self.trn_id.clone().into_bytes());
 event!(Request, Requests, self => self.request_id.clone().into_bytes());
 event!(DeadLetterAction, DeadLetterActions, self => self.letter_id.clone().into_bytes());
 event!(Reconciliation, Reconciliation, self => format!("{}/{}", self.topic, self.partition).into_bytes());
+event!(Reply, Replies, self => self.slot.to_string().into_bytes());
 event!(SchemaRecord, Schemas, self => self.id.to_string().into_bytes());
 event!(Control, Controls, self => self.worker.clone().into_bytes());
 

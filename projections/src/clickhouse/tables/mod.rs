@@ -113,6 +113,7 @@ pub const fn of_topic(topic: Topic) -> &'static [&'static str] {
         Topic::Requests => &[REQUESTS.name],
         Topic::Transactions
         | Topic::Receipts
+        | Topic::Replies
         | Topic::DeadLetterActions
         | Topic::Reconciliation
         | Topic::Schemas
