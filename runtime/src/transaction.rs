@@ -1,9 +1,10 @@
-//! Kafka transactions by hand, one at a time, for what an operator does to the log.
+//! Kafka transactions by hand, one at a time: for what an operator does to the log, and to end what was left open.
 
 use crate::{Headers, RuntimeError, config::KafkaConfig, kafka, log::Log, producer::Appended, reader::topic_name};
 use millrace_schemas::Topic;
 use rdkafka::{
-    ClientContext, Message as _,
+    ClientContext, Message as _, Offset, TopicPartitionList,
+    consumer::{BaseConsumer, Consumer as _},
     error::{KafkaError, RDKafkaErrorCode},
     message::DeliveryResult,
     producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext},
@@ -64,9 +65,14 @@ impl ProducerContext for Deliveries {
 impl Transactions {
     /// Takes over a transactional id.
     pub(crate) fn begin_as(log: &Log, id: &str) -> Result<Self, RuntimeError> {
+        Self::in_slot(log, id, 0)
+    }
+
+    /// Takes over the transactional id of a slot.
+    pub(crate) fn in_slot(log: &Log, id: &str, slot: u32) -> Result<Self, RuntimeError> {
         let kafka = log.kafka().clone();
         let producer: BaseProducer<Deliveries> =
-            kafka::transactional_producer(&kafka, id, 0, 4 * kafka.max_message_bytes)
+            kafka::transactional_producer(&kafka, id, slot, 4 * kafka.max_message_bytes)
                 .create_with_context(Deliveries::default())
                 .map_err(|error| RuntimeError::Fatal(format!("kafka configuration: {error}")))?;
         producer.init_transactions(CALL_TIMEOUT).map_err(|error| RuntimeError::kafka("init_transactions", &error))?;
@@ -85,6 +91,32 @@ impl Transactions {
             let _ = self.producer.abort_transaction(CALL_TIMEOUT);
             error
         })
+    }
+
+    /// Does some work in one transaction, of which nothing stays.
+    pub(crate) fn abort(&self, work: impl FnOnce(&Self) -> Result<(), RuntimeError>) -> Result<(), RuntimeError> {
+        self.begin()?;
+        let worked = work(self);
+        let aborted = self.producer.abort_transaction(CALL_TIMEOUT);
+        worked.and(aborted.map_err(|error| RuntimeError::kafka("abort_transaction", &error)))
+    }
+
+    /// Brings the offsets of a group into the open transaction, which must be aborted: what it would commit means nothing.
+    pub(crate) fn touch_offsets(&self, group: &str, topic: Topic) -> Result<(), RuntimeError> {
+        let mut offsets = TopicPartitionList::new();
+        offsets
+            .add_partition_offset(&topic_name(&self.kafka, topic), 0, Offset::Offset(0))
+            .map_err(|error| RuntimeError::kafka("naming an offset", &error))?;
+        let consumer: BaseConsumer = kafka::reader(&self.kafka, &self.id)
+            .set("group.id", kafka::group_id(&self.kafka, group))
+            .create()
+            .map_err(|error| RuntimeError::Fatal(format!("kafka configuration: {error}")))?;
+        let nobody = consumer
+            .group_metadata()
+            .ok_or_else(|| RuntimeError::Fatal(format!("the client does not name its group {group}")))?;
+        self.producer
+            .send_offsets_to_transaction(&offsets, &nobody, CALL_TIMEOUT)
+            .map_err(|error| RuntimeError::kafka("send_offsets_to_transaction", &error))
     }
 
     fn begin(&self) -> Result<(), RuntimeError> {

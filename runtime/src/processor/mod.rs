@@ -4,13 +4,14 @@
 //! Everything else is the same for all and stands here: [`worker`] has the chain one record goes through, on one thread: it is
 //! read by [`input`], decided by [`decide`], which asks [`dedup`] what was seen, and handed to [`committer`], which writes in Kafka
 //! transactions on another thread, with a [`marker`] beside the offsets. [`restore`] rebuilds memory, [`restorer`] from the broker, beginning with a [`snapshot`] where there is one; [`snapshots`]
-//! takes them.
+//! takes them. [`leftover`] ends transactions that a broker forgot.
 
 mod assignment;
 mod committer;
 mod decide;
 mod dedup;
 mod input;
+mod leftover;
 mod marker;
 #[cfg(test)]
 mod model;

@@ -6,6 +6,7 @@ use super::{
     committer::{Committer, Decided, Journal},
     decide::{Decider, In, Partition, output},
     input::Inputs,
+    leftover::Reach,
     marker::Last,
     restorer::Restorer,
     snapshots::Snapshots,
@@ -83,8 +84,10 @@ where
     <P::Out as Derived>::From: Checked,
 {
     let orders = OnceCell::new();
+    let mut is_first = true;
     crate::lifecycle::restarting(P::NAME, &shutdown, || {
         let worker = Start {
+            is_first: std::mem::replace(&mut is_first, false),
             orders: &orders,
             processor: processor.clone(),
             log: log.clone(),
@@ -98,6 +101,8 @@ where
 }
 
 struct Start<'a, P: Processor> {
+    /// Whether nothing has failed yet.
+    is_first: bool,
     /// Followed from the first start that gets so far.
     orders: &'a OnceCell<Orders>,
     processor: P,
@@ -117,6 +122,11 @@ where
         let orders = self.orders.get_or_try_init(|| Orders::follow(&self.log, P::NAME, &self.shutdown)).await?.clone();
         let topic = <P::Out as Derived>::From::TOPIC;
         let (epoch, partitions) = (self.log.epoch().await?, self.log.partitions(topic).await?);
+        if !self.is_first {
+            // What failed may be that a transaction is open which nobody ends.
+            let (processor, slot, outputs) = (P::NAME, self.config.slot, P::Out::TOPIC);
+            Reach { processor, slot, journal: topic, outputs, partitions }.end_leftovers(&self.log).await?;
+        }
         for committed in self.log.committed(P::NAME, topic).await? {
             committed.check(&self.log.topic_name(topic), &epoch, partitions)?;
         }

@@ -2,6 +2,7 @@
 
 mod counting;
 mod deployment;
+mod hanging;
 mod operators;
 mod pause;
 mod processor;

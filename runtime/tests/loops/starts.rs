@@ -40,7 +40,7 @@ async fn outcomes(log: &Log, numbers: usize) -> BTreeMap<i64, usize> {
 }
 
 /// A deployment whose processor has decided ten numbers and is stopped.
-async fn decided(name: &str) -> (Log, i32) {
+pub async fn decided(name: &str) -> (Log, i32) {
     let log = deployment(name).await;
     append(&log, 0..10).await;
     let worker = Worker::start(&log);
@@ -50,7 +50,7 @@ async fn decided(name: &str) -> (Log, i32) {
     (log, partition)
 }
 
-async fn assert_goes_on_without_a_second_outcome(log: &Log) {
+pub async fn assert_goes_on_without_a_second_outcome(log: &Log) {
     append(log, 10..15).await;
     let worker = Worker::start(log);
     let outcomes = outcomes(log, 15).await;
