@@ -119,7 +119,8 @@ async fn gateway(config: Config) -> Result<()> {
     let mut gateway = Gateway { rules: config.rules.into(), ..Gateway::new(events, move || metrics.render()) };
     if config.query.enabled {
         let routes = query::routes(&config.clickhouse, &config.query)?;
-        gateway.routes = routes.merge(query::reconciliation(log.clone()));
+        let stream = query::stream(log.clone(), &config.stream, shutdown.clone());
+        gateway.routes = routes.merge(query::reconciliation(log.clone())).merge(stream);
     }
     millrace_ingest::serve(config.gateway, listener, gateway, async move { shutdown.cancelled().await }).await?;
     Ok(())

@@ -6,15 +6,19 @@
 //! - [`reconciliation`](mod@reconciliation): `GET /api/v1/reconciliation`.
 //! - [`requests`]: `GET /api/v1/requests/{request_id}`.
 //! - [`statistics`]: `GET /api/v1/customers/{id}/statistics`.
+//! - [`mod@stream`]: `GET /api/v1/stream`.
 //! - [`transactions`]: `GET /api/v1/transactions/{id}` and `/api/v1/transactions/{id}/score`.
 
 mod problem;
 mod reconciliation;
 mod requests;
 mod statistics;
+mod stream;
 mod transactions;
 
 use crate::clickhouse::{ClickHouse, ClickHouseConfig, ClickHouseError};
+pub use stream::{StreamConfig, routes as stream};
+
 use axum::{
     Router,
     routing::{MethodRouter, get},

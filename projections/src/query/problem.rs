@@ -42,6 +42,11 @@ impl Problem {
         Self::unavailable("overloaded", "too many questions are being answered; try again")
     }
 
+    /// What followed a position in the log is not there.
+    pub fn gone(detail: impl Into<String>) -> Self {
+        Self { status: StatusCode::GONE, code: "position_gone", detail: detail.into() }
+    }
+
     /// The server's own words stay in the log: they may name tables and hosts.
     pub fn of(error: &ClickHouseError) -> Self {
         if error.is_transient() {
