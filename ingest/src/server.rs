@@ -10,6 +10,7 @@ use crate::{
 use axum::{Router, body::Body};
 use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use millrace_runtime::lifecycle::HangUp;
 use std::{future::Future, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -116,10 +117,12 @@ impl Server {
     ) -> impl Future<Output = ()> + use<> {
         // Answers are small and each is waited for.
         let _ = stream.set_nodelay(true);
-        let router = self.router.clone();
+        let (router, hang_up) = (self.router.clone(), HangUp::default());
+        let hung_up = hang_up.clone();
         let service = service_fn(move |request: Request<Incoming>| {
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(Peer(peer));
+            request.extensions_mut().insert(hang_up.clone());
             router.clone().oneshot(request)
         });
         let connection = self.http.serve_connection(TokioIo::new(stream), service);
@@ -139,6 +142,7 @@ impl Server {
                         return;
                     }
                     () = abort.cancelled() => return,
+                    () = hung_up.wanted() => return,
                     () = finish.cancelled(), if !finishing => {
                         finishing = true;
                         connection.as_mut().graceful_shutdown();

@@ -39,15 +39,14 @@ const PAUSE_MAX: Duration = Duration::from_millis(100);
 
 /// A transaction that has its score.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Scored {
-    /// Id of the transaction's event.
-    pub event_id: String,
-    /// Its score.
+pub(crate) struct Scored {
+    /// Id of the transaction's event, where it was taken in here.
+    pub event_id: Option<String>,
     pub score: Score,
 }
 
 /// Finds the score of a transaction by its `trn_id` where it is served; nothing when it is not there (yet).
-pub type Lookup = Arc<dyn Fn(Uuid) -> BoxFuture<'static, Option<Scored>> + Send + Sync>;
+pub type Lookup = Arc<dyn Fn(Uuid) -> BoxFuture<'static, Option<Score>> + Send + Sync>;
 
 /// The clients of one gateway that wait. Their number is that of the requests in flight, which is bounded.
 pub struct Waiting {
@@ -92,7 +91,7 @@ impl Waiting {
         let Ok(event_id) = Uuid::parse_str(&reply.correlation_id) else { return };
         let mut desk = self.desk();
         if let (Some(score), Some(trn_id)) = (&reply.score, reply.trn_id.as_deref()) {
-            let scored = Arc::new(Scored { event_id: reply.correlation_id.clone(), score: score.clone() });
+            let scored = Arc::new(Scored { event_id: Some(reply.correlation_id.clone()), score: score.clone() });
             if let Ok(trn_id) = Uuid::parse_str(trn_id) {
                 desk.remember(trn_id, scored, self.recent_max / 2);
             }
@@ -203,7 +202,7 @@ impl Wait {
     async fn told(&self, stored: Stored, reply: Reply) -> (Outcome, Told) {
         match (reply.outcome, reply.score) {
             (ReplyOutcome::Scored, Some(score)) => {
-                let scored = Scored { event_id: reply.correlation_id, score };
+                let scored = Scored { event_id: Some(reply.correlation_id), score };
                 (Outcome::Accepted(stored), Told::Score(Arc::new(scored)))
             }
             (ReplyOutcome::Scored, None) => (Outcome::Accepted(stored), Told::Nothing),
@@ -229,9 +228,9 @@ impl Wait {
                     return scored;
                 }
                 if let Some(lookup) = &self.waiting.lookup
-                    && let Some(scored) = lookup(self.trn_id).await
+                    && let Some(score) = lookup(self.trn_id).await
                 {
-                    return Arc::new(scored);
+                    return Arc::new(Scored { event_id: None, score });
                 }
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(PAUSE_MAX);

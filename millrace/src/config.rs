@@ -2,7 +2,11 @@
 
 use millrace_ingest::GatewayConfig;
 use millrace_processors::ScoringConfig;
-use millrace_projections::{clickhouse::ClickHouseConfig, query::QueryConfig, reconciler::ReconcilerConfig};
+use millrace_projections::{
+    clickhouse::ClickHouseConfig,
+    query::{QueryConfig, StreamConfig},
+    reconciler::ReconcilerConfig,
+};
 use millrace_runtime::{
     config::{ConfigError, KafkaConfig, RegistryConfig},
     processor::ProcessorConfig,
@@ -29,6 +33,8 @@ pub struct Config {
     pub gateway: GatewayConfig,
     /// What the gateway's process answers from ClickHouse.
     pub query: QueryConfig,
+    /// The live stream of scores, which the gateway's process serves beside those answers.
+    pub stream: StreamConfig,
     /// Every processor.
     pub processor: ProcessorConfig,
     /// The scoring processor.

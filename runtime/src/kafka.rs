@@ -161,6 +161,16 @@ pub(crate) fn reader(config: &KafkaConfig, client_id: &str) -> ClientConfig {
     consumer
 }
 
+/// Follows a topic beside many others of its kind, most of the time without anything to read.
+pub(crate) fn follower(config: &KafkaConfig) -> ClientConfig {
+    let mut consumer = reader(config, "follower");
+    consumer
+        // The broker answers as soon as there is something; asking seldom costs no latency.
+        .set("fetch.wait.max.ms", "500")
+        .set("queued.max.messages.kbytes", "1024");
+    consumer
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

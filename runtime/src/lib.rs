@@ -6,6 +6,7 @@
 //! - [`log`]: the deployment's topics: making and checking them, its schemas, its epoch, offsets and lag.
 //! - [`letters`]: dead letters, what operators did about them, and taking them in again.
 //! - [`reader`]: reading a stretch of a topic, for memory to be rebuilt and people to watch.
+//! - [`feed`]: following a derived topic as it grows, from a place that its reader keeps.
 //! - [`replies`]: telling a waiting gateway what became of its record.
 //! - [`reconcile`]: whether every record of a journal has exactly one outcome.
 //! - [`scan`]: reading all there is of a topic, with progress.
@@ -17,6 +18,7 @@ pub mod clock;
 pub mod config;
 pub mod controls;
 mod error;
+pub mod feed;
 mod kafka;
 pub mod letters;
 pub mod lifecycle;

@@ -12,6 +12,23 @@ use std::{
 use tokio::signal::unix::{SignalKind, signal};
 pub use tokio_util::sync::CancellationToken as Shutdown;
 
+/// Closes the connection that a request came by. A server puts it into the extensions of its requests, for answers that go on for so
+/// long that their reader may have stopped reading.
+#[derive(Debug, Clone, Default)]
+pub struct HangUp(Shutdown);
+
+impl HangUp {
+    /// Closes the connection; what is not sent yet is not sent.
+    pub fn now(&self) {
+        self.0.cancel();
+    }
+
+    /// Until somebody wants the connection closed.
+    pub async fn wanted(&self) {
+        self.0.cancelled().await;
+    }
+}
+
 /// First pause before a worker starts over.
 const PAUSE_MIN: Duration = Duration::from_millis(200);
 /// Longest pause before a worker starts over.

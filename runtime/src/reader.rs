@@ -72,6 +72,23 @@ impl Reader {
         Ok(Self { topic, consumer })
     }
 
+    /// Reads with a consumer that knows the topic already, each partition from an offset of its own.
+    pub(crate) fn assigned(
+        config: &KafkaConfig,
+        topic: Topic,
+        consumer: BaseConsumer,
+        offsets: &[(i32, i64)],
+    ) -> Result<Self, RuntimeError> {
+        let name = topic_name(config, topic);
+        let failed = |error| RuntimeError::kafka(&format!("reading {name}"), &error);
+        let mut list = TopicPartitionList::new();
+        for (partition, offset) in offsets {
+            list.add_partition_offset(&name, *partition, Offset::Offset(*offset)).map_err(failed)?;
+        }
+        consumer.assign(&list).map_err(failed)?;
+        Ok(Self { topic, consumer })
+    }
+
     /// Offset of the first record of a partition, and the one behind the last that readers get now.
     pub fn watermarks(&self, config: &KafkaConfig, partition: i32) -> Result<(i64, i64), RuntimeError> {
         let name = topic_name(config, self.topic);

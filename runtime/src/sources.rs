@@ -56,6 +56,16 @@ impl fmt::Display for SourcePosition {
 pub(crate) struct LastSources(BTreeMap<Topic, (i64, i32)>);
 
 impl LastSources {
+    /// As if this had been the last of one topic, and nothing of any other.
+    pub(crate) fn of_one(topic: Topic, last: Option<(i64, i32)>) -> Self {
+        Self(last.map(|last| (topic, last)).into_iter().collect())
+    }
+
+    /// Offset and index of the last source of a topic.
+    pub(crate) fn last(&self, topic: Topic) -> Option<(i64, i32)> {
+        self.0.get(&topic).copied()
+    }
+
     /// Whether a record is to be taken; remembers its source then. False for one whose source is not above the last.
     ///
     /// Repairs are taken, and so are records that name no source or one of another partition: no processor wrote those.

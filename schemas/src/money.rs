@@ -84,8 +84,9 @@ pub fn parse_quantity(text: &str) -> Result<i64, DecimalError> {
 }
 
 /// Writes an integer of `10^-digits` as a decimal with at least `min_fraction` fraction digits and no other trailing zeros.
-pub fn format_decimal(value: i64, digits: u32, min_fraction: u32) -> String {
-    let unit = 10u64.pow(digits);
+pub fn format_decimal(value: impl Into<i128>, digits: u32, min_fraction: u32) -> String {
+    let value = value.into();
+    let unit = 10u128.pow(digits);
     let magnitude = value.unsigned_abs();
     let mut fraction = String::new();
     let _ = write!(fraction, "{:0width$}", magnitude % unit, width = digits as usize);
@@ -96,8 +97,8 @@ pub fn format_decimal(value: i64, digits: u32, min_fraction: u32) -> String {
     format!("{sign}{}{point}{fraction}", magnitude / unit)
 }
 
-/// Money as people write it: `10.99`, `-3.00`, `0.1234`.
-pub fn format_money(value: i64) -> String {
+/// Money as people write it: `10.99`, `-3.00`, `0.1234`. Sums may be wider than amounts.
+pub fn format_money(value: impl Into<i128>) -> String {
     format_decimal(value, MONEY_DIGITS, 2)
 }
 
@@ -170,6 +171,12 @@ mod tests {
         assert_eq!(line_amount(2_000_000, 109_900), Some(219_800));
         assert_eq!(line_amount(500_000, 1), Some(0));
         assert_eq!(line_amount(1_500_000, 1), Some(2));
+    }
+
+    #[test]
+    fn sums_wider_than_amounts_keep_every_digit() {
+        assert_eq!(format_money(i128::from(i64::MAX) * 1_000 + 1), "922337203685477580.7001");
+        assert_eq!(format_money(i64::MIN), "-922337203685477.5808");
     }
 
     proptest! {

@@ -1,11 +1,14 @@
 //! A deployment of its own for one test: topics under a prefix, a database, and services inside the test's process.
 
-use millrace_ingest::{Gateway, GatewayConfig, waiting::Waiting};
+use millrace_ingest::{
+    Gateway, GatewayConfig,
+    waiting::{Lookup, Waiting},
+};
 use millrace_local::Sandbox;
 use millrace_processors::{Receipts, Scoring, ScoringConfig};
 use millrace_projections::{
     clickhouse::{ClickHouse, ClickHouseConfig, follow},
-    query::{self, QueryConfig},
+    query::{self, QueryConfig, StreamConfig},
 };
 use millrace_runtime::{
     config::{KafkaConfig, RegistryConfig},
@@ -76,21 +79,29 @@ impl Deployment {
 
     /// Serves the gateway; its base address.
     pub async fn gateway(&mut self, config: GatewayConfig) -> String {
+        self.streaming_gateway(config, StreamConfig::default()).await.0
+    }
+
+    /// Serves the gateway; its base address, and what shuts it down.
+    pub async fn streaming_gateway(&mut self, config: GatewayConfig, stream: StreamConfig) -> (String, Shutdown) {
         let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.expect("a free port");
         let base = format!("http://{}", listener.local_addr().expect("address"));
         let events = EventProducer::connect(&self.log, "gateway").await.expect("schemas");
         let metrics = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder().handle();
         let mut gateway = Gateway::new(events, move || metrics.render());
-        gateway.routes = query::routes(&self.clickhouse, &QueryConfig::default()).expect("configuration");
-        let shutdown = Shutdown::new();
-        gateway.waiting = Some(Waiting::follow(&self.log, &config, None, &shutdown).await.expect("replies"));
+        let (shutdown, stream_log) = (Shutdown::new(), self.log.clone());
+        let routes = query::routes(&self.clickhouse, &QueryConfig::default()).expect("configuration");
+        gateway.routes = routes.merge(query::stream(stream_log, &stream, shutdown.clone()));
+        let scores = query::scores(&self.clickhouse, &QueryConfig::default()).expect("configuration");
+        let lookup: Lookup = Arc::new(move |trn_id| Box::pin(scores.find(trn_id)));
+        gateway.waiting = Some(Waiting::follow(&self.log, &config, Some(lookup), &shutdown).await.expect("replies"));
         let until = shutdown.clone();
         let task = tokio::spawn(async move {
             let until = async move { until.cancelled().await };
             millrace_ingest::serve(config, listener, gateway, until).await.expect("the gateway ends well");
         });
-        self.services.push((shutdown, task));
-        base
+        self.services.push((shutdown.clone(), task));
+        (base, shutdown)
     }
 
     /// Runs the scoring processor; cancelling the token ends it.

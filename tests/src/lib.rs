@@ -9,6 +9,7 @@
 //! - [`oracle`], [`python`]: the programs in `oracle/` and `clients/`.
 //! - [`made_up`]: transactions from a seed; [`load`] sends items until they are acknowledged, and keeps books.
 //! - [`chaos`]: faults by a schedule, under load, and the oracle's verdict.
+//! - [`sse`]: a client of the live stream.
 //! - [`rates`]: how fast the services get through a log.
 //! - [`rollups`]: rollups against the tables they are made of.
 //! - [`wait`]: waiting for conditions, with a deadline.
@@ -23,6 +24,7 @@ pub mod python;
 pub mod rates;
 pub mod rollups;
 pub mod services;
+pub mod sse;
 pub mod wait;
 
 pub use deployment::Deployment;

@@ -220,6 +220,7 @@ async fn each_gateway_is_told_of_its_own_and_knows_what_the_processor_knows() {
     // Two share a partition of the replies, since there are three.
     let (left, right) = (deployment.gateway(slot(1)).await, deployment.gateway(slot(4)).await);
     deployment.scoring();
+    deployment.projector().await;
     assert_eq!(post(&left, PATIENT, &transaction("c0", "first", "1")).await.0, 200);
     let many = (0..40).map(|number| {
         let base = if number % 2 == 0 { left.clone() } else { right.clone() };
@@ -242,8 +243,10 @@ async fn each_gateway_is_told_of_its_own_and_knows_what_the_processor_knows() {
     let audits = until("its audit", SOON, || deployment.read::<Request>(), |requests| !requests.is_empty()).await;
     assert_eq!((audits[0].http_status, audits[0].rejected), (409, 1));
     // It does not remember the refused content as the first: this one is stored, and told as the duplicate it is.
-    let (status, answer) = post(&right, "?timeout_ms=300", &transaction("c0", "first", "1")).await;
+    // Its score was told by the other, so it is read from the tables.
+    let (status, answer) = post(&right, PATIENT, &transaction("c0", "first", "1")).await;
     assert_eq!((status, &answer["duplicate"]), (200, &json!(true)), "{answer}");
+    assert_eq!((&answer["decision_source"], &answer["customer_transaction_count_3h"]), (&json!("rules"), &json!(1)));
     let duplicates = until("it", SOON, || deployment.read::<Duplicate>(), |found| !found.is_empty()).await;
     assert_eq!((duplicates.len(), answer["offset"].as_i64()), (1, Some(duplicates[0].first_offset)));
 

@@ -80,10 +80,10 @@ pub(crate) fn default_told(decision: Decision, patience: Duration) -> String {
     )
 }
 
-/// Id of the transaction's event: that of the first record where this one repeats it, and that is known.
+/// Id of the transaction's event: where it repeats another that this gateway did not take in, it is not known here.
 fn event_id(scored: Option<&Scored>, verdict: &Verdict) -> Option<String> {
     let stored = verdict.stored.map(|stored| stored.event_id).filter(|id| !id.is_nil());
-    stored.map(|id| id.to_string()).or_else(|| scored.map(|scored| scored.event_id.clone()))
+    stored.map(|id| id.to_string()).or_else(|| scored?.event_id.clone())
 }
 
 fn windows(windows: Option<&Windows>) -> [(&'static str, Json); 8] {

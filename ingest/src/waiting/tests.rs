@@ -59,12 +59,12 @@ async fn who_waits_is_told_and_a_duplicate_is_told_the_first_ones_score() {
     assert_eq!(second.reply_to(), format!("0/{SECOND}"));
     waiting.take(reply(FIRST, ReplyOutcome::Scored));
     waiting.take(reply(SECOND, ReplyOutcome::Duplicate));
-    let expected = Told::Score(Arc::new(Scored { event_id: FIRST.to_string(), score: score(0.25) }));
+    let expected = Told::Score(Arc::new(Scored { event_id: Some(FIRST.to_string()), score: score(0.25) }));
     let accepted = Outcome::Accepted(stored(FIRST, 4));
     assert_eq!(first.settle(accepted).await, (accepted, expected));
     let (outcome, told) = second.settle(Outcome::Accepted(stored(SECOND, 7))).await;
     assert_eq!(outcome, Outcome::Duplicate(stored(Uuid::nil(), 4)));
-    assert!(matches!(told, Told::Score(scored) if scored.event_id == FIRST.to_string()));
+    assert!(matches!(told, Told::Score(scored) if scored.event_id == Some(FIRST.to_string())));
     assert!(waiting.desk().expected.is_empty());
 }
 
@@ -76,8 +76,7 @@ async fn what_is_not_remembered_is_looked_up_until_it_is_there() {
         Arc::new(move |trn_id| {
             let mut calls = calls.lock().expect("no panic");
             *calls += 1;
-            let found =
-                (*calls == 3 && trn_id == TRN).then(|| Scored { event_id: FIRST.to_string(), score: score(0.75) });
+            let found = (*calls == 3 && trn_id == TRN).then(|| score(0.75));
             Box::pin(async move { found })
         })
     };

@@ -6,7 +6,10 @@ use crate::{
 };
 use anyhow::{Context, Result};
 use clap::ValueEnum;
-use millrace_ingest::{Gateway, waiting::Waiting};
+use millrace_ingest::{
+    Gateway,
+    waiting::{Lookup, Waiting},
+};
 use millrace_processors::{Receipts, Scoring};
 use millrace_projections::{
     clickhouse::{ClickHouse, follow},
@@ -14,7 +17,7 @@ use millrace_projections::{
 };
 use millrace_runtime::{lifecycle, log::Log, processor, producer::EventProducer, reconcile::Journal, telemetry};
 use millrace_schemas::{Event as _, event::Derived};
-use std::process::ExitCode;
+use std::{process::ExitCode, sync::Arc};
 use tokio::net::TcpListener;
 
 pub const GATEWAY_EXAMPLES: &str = "Examples:
@@ -120,11 +123,15 @@ async fn gateway(config: Config) -> Result<()> {
     // Clients that wait at a shutdown are still told.
     let served = lifecycle::Shutdown::new();
     let _served = served.clone().drop_guard();
-    gateway.waiting = Some(Waiting::follow(&log, &config.gateway, None, &served).await?);
+    let mut lookup: Option<Lookup> = None;
     if config.query.enabled {
+        let scores = query::scores(&config.clickhouse, &config.query)?;
+        lookup = Some(Arc::new(move |trn_id| Box::pin(scores.find(trn_id))));
         let routes = query::routes(&config.clickhouse, &config.query)?;
-        gateway.routes = routes.merge(query::reconciliation(log.clone()));
+        let stream = query::stream(log.clone(), &config.stream, shutdown.clone());
+        gateway.routes = routes.merge(query::reconciliation(log.clone())).merge(stream);
     }
+    gateway.waiting = Some(Waiting::follow(&log, &config.gateway, lookup, &served).await?);
     millrace_ingest::serve(config.gateway, listener, gateway, async move { shutdown.cancelled().await }).await?;
     Ok(())
 }

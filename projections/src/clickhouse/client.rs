@@ -11,6 +11,9 @@ use clickhouse::{Client, Row, query::Query};
 use serde::Deserialize;
 use std::{collections::BTreeMap, future::Future, time::Duration};
 
+/// Most memory the server gives to a question about one transaction or customer, in bytes.
+const READ_MEMORY_MAX_BYTES: u64 = 512 << 20;
+
 /// A ClickHouse server and the database Millrace has there. Cheap to clone.
 #[derive(Clone)]
 pub struct ClickHouse {
@@ -87,6 +90,13 @@ impl ClickHouse {
     /// A query with `?` for values to bind. Tables must be named with their database.
     pub fn query(&self, sql: &str) -> Query {
         self.client.query(sql)
+    }
+
+    /// A query like [`query`](Self::query) that the server itself ends when it takes longer than this client waits, or much memory.
+    pub(super) fn reading(&self, sql: &str) -> Query {
+        self.query(sql)
+            .with_setting("max_execution_time", self.query_timeout.as_secs().max(1).to_string())
+            .with_setting("max_memory_usage", READ_MEMORY_MAX_BYTES.to_string())
     }
 
     /// A query in which `?` has no meaning.

@@ -1,7 +1,7 @@
 //! ClickHouse: one row for each event, and rollups that follow every insert.
 //!
 //! - [`client`]: how the server is reached, and what can be asked of it; [`lookup`] finds one event's rows,
-//!   [`outcomes`] what became of a request.
+//!   [`outcomes`] what became of a request, [`scores`] and [`transactions`] read one transaction, [`statistics`] a customer's hours.
 //! - [`migrate`]: numbered schema changes, in `clickhouse/migrations`; [`definition`]: what they come to, for a set made anew.
 //! - [`set`]: tables and rollups of one version; `switches`: which one is live; [`mod@follow`]: the projector, which fills that one.
 //! - [`rebuild`]: filling another set beside it and switching to it.
@@ -26,10 +26,13 @@ pub mod migrate;
 pub mod outcomes;
 pub mod rebuild;
 pub mod rowbinary;
+pub mod scores;
 pub mod set;
 pub mod sink;
+pub mod statistics;
 pub mod switches;
 pub mod tables;
+pub mod transactions;
 mod views;
 
 pub use client::ClickHouse;

@@ -5,18 +5,42 @@
 //!
 //! - [`reconciliation`](mod@reconciliation): `GET /api/v1/reconciliation`.
 //! - [`requests`]: `GET /api/v1/requests/{request_id}`.
+//! - [`statistics`]: `GET /api/v1/customers/{id}/statistics`.
+//! - [`mod@stream`]: `GET /api/v1/stream`.
+//! - [`transactions`]: `GET /api/v1/transactions/{id}` and `/api/v1/transactions/{id}/score`.
 
 mod problem;
 mod reconciliation;
 mod requests;
+mod statistics;
+mod stream;
+mod transactions;
 
 use crate::clickhouse::{ClickHouse, ClickHouseConfig, ClickHouseError};
-use axum::{Router, routing::get};
+pub use stream::{StreamConfig, routes as stream};
+
+use axum::{
+    Router,
+    routing::{MethodRouter, get},
+};
 use millrace_runtime::log::Log;
+use millrace_schemas::event::Score;
 use problem::Problem;
 use serde::{Deserialize, Serialize};
-use std::{sync::Arc, time::Duration};
-use tokio::{sync::Semaphore, time::timeout};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::{
+    sync::Semaphore,
+    time::{sleep, timeout},
+};
+use uuid::Uuid;
+
+/// First pause before a waiting caller's question is asked again.
+const PAUSE_MIN: Duration = Duration::from_millis(50);
+/// Longest such pause.
+const PAUSE_MAX: Duration = Duration::from_millis(500);
 
 /// The section `[query]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,26 +67,43 @@ impl Default for QueryConfig {
 /// # Errors
 /// When the database's name is not a plain identifier.
 pub fn routes(clickhouse: &ClickHouseConfig, config: &QueryConfig) -> Result<Router, ClickHouseError> {
-    let clickhouse = ClickHouseConfig { query_timeout_ms: config.timeout_ms, ..clickhouse.clone() };
-    let state = Arc::new(Questions {
-        clickhouse: ClickHouse::new(&clickhouse)?,
-        permits: Semaphore::new(config.concurrent_max.clamp(1, Semaphore::MAX_PERMITS)),
-        config: *config,
-    });
-    let path = "/api/v1/requests/{request_id}";
+    let state = Arc::new(Questions::new(clickhouse, config)?);
     Ok(Router::new()
-        .route(path, get(requests::answer))
-        .route(&format!("{path}/"), get(requests::answer))
+        .merge(at("/api/v1/requests/{request_id}", get(requests::answer)))
+        .merge(at("/api/v1/transactions/{id}", get(transactions::transaction)))
+        .merge(at("/api/v1/transactions/{id}/score", get(transactions::score)))
+        .merge(at("/api/v1/customers/{id}/statistics", get(statistics::answer)))
         .with_state(state))
+}
+
+/// Finds scores for the gateway itself, under limits like those of the routes.
+///
+/// # Errors
+/// As [`routes`].
+pub fn scores(clickhouse: &ClickHouseConfig, config: &QueryConfig) -> Result<Scores, ClickHouseError> {
+    Questions::new(clickhouse, config).map(|questions| Scores(Arc::new(questions)))
+}
+
+/// Scores by id.
+#[derive(Clone)]
+pub struct Scores(Arc<Questions>);
+
+impl Scores {
+    /// The score of a transaction by its id across systems; `None` when it is not in the tables, or they cannot be read now.
+    pub fn find(&self, trn_id: Uuid) -> impl Future<Output = Option<Score>> + Send + use<> {
+        let questions = Arc::clone(&self.0);
+        async move { questions.ask(questions.clickhouse.score(trn_id)).await.ok().flatten().map(Score::from) }
+    }
 }
 
 /// The route of what is proven, read from the log; to be merged like [`routes`].
 pub fn reconciliation(log: Log) -> Router {
-    let path = "/api/v1/reconciliation";
-    Router::new()
-        .route(path, get(reconciliation::answer))
-        .route(&format!("{path}/"), get(reconciliation::answer))
-        .with_state(Arc::new(reconciliation::Proofs::new(log)))
+    at("/api/v1/reconciliation", get(reconciliation::answer)).with_state(Arc::new(reconciliation::Proofs::new(log)))
+}
+
+/// A trailing slash makes no difference.
+fn at<S: Clone + Send + Sync + 'static>(path: &str, method: MethodRouter<S>) -> Router<S> {
+    Router::new().route(path, method.clone()).route(&format!("{path}/"), method)
 }
 
 /// What questions share.
@@ -73,10 +114,47 @@ struct Questions {
 }
 
 impl Questions {
-    /// Asks the server, when it is this question's turn.
+    fn new(clickhouse: &ClickHouseConfig, config: &QueryConfig) -> Result<Self, ClickHouseError> {
+        let clickhouse = ClickHouseConfig { query_timeout_ms: config.timeout_ms, ..clickhouse.clone() };
+        Ok(Self {
+            clickhouse: ClickHouse::new(&clickhouse)?,
+            permits: Semaphore::new(config.concurrent_max.clamp(1, Semaphore::MAX_PERMITS)),
+            config: *config,
+        })
+    }
+
+    /// Asks the server, when it is this question's turn; several statements for one question have its time together.
     async fn ask<T>(&self, question: impl Future<Output = Result<T, ClickHouseError>>) -> Result<T, Problem> {
         let patience = Duration::from_millis(self.config.timeout_ms);
         let Ok(Ok(_permit)) = timeout(patience, self.permits.acquire()).await else { return Err(Problem::busy()) };
-        question.await.map_err(|error| Problem::of(&error))
+        match timeout(patience, question).await {
+            Ok(answer) => answer.map_err(|error| Problem::of(&error)),
+            Err(_) => {
+                let waited = self.config.timeout_ms;
+                Err(Problem::of(&ClickHouseError::Unreachable(format!("a question took longer than {waited} ms"))))
+            }
+        }
+    }
+
+    /// Asks again and again, with growing pauses, until the answer is final or the caller's time is up; then as it is.
+    async fn patiently<T, A>(
+        &self,
+        wait_ms: u64,
+        ask: impl Fn() -> A,
+        is_final: impl Fn(&T) -> bool,
+    ) -> Result<T, Problem>
+    where
+        A: Future<Output = Result<T, Problem>>,
+    {
+        let until = Instant::now() + Duration::from_millis(wait_ms.min(self.config.wait_max_ms));
+        let mut pause = PAUSE_MIN;
+        loop {
+            let answer = ask().await?;
+            if is_final(&answer) || Instant::now() + pause > until {
+                return Ok(answer);
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(PAUSE_MAX);
+        }
     }
 }

@@ -19,26 +19,39 @@ pub(super) struct Problem {
 }
 
 impl Problem {
-    pub fn not_found(detail: impl Into<String>) -> Self {
-        Self { status: StatusCode::NOT_FOUND, code: "unknown_request", detail: detail.into() }
+    pub fn not_found(code: &'static str, detail: impl Into<String>) -> Self {
+        Self { status: StatusCode::NOT_FOUND, code, detail: detail.into() }
+    }
+
+    /// An id that several owners use.
+    pub fn ambiguous_id(detail: impl Into<String>) -> Self {
+        Self { status: StatusCode::CONFLICT, code: "ambiguous_id", detail: detail.into() }
     }
 
     pub fn bad_parameter(detail: impl Into<String>) -> Self {
         Self { status: StatusCode::BAD_REQUEST, code: "bad_parameter", detail: detail.into() }
     }
 
+    /// Not now.
+    pub fn unavailable(code: &'static str, detail: impl Into<String>) -> Self {
+        Self { status: StatusCode::SERVICE_UNAVAILABLE, code, detail: detail.into() }
+    }
+
     /// Every permit is taken.
     pub fn busy() -> Self {
-        let detail = "too many questions are being answered; try again".to_owned();
-        Self { status: StatusCode::SERVICE_UNAVAILABLE, code: "overloaded", detail }
+        Self::unavailable("overloaded", "too many questions are being answered; try again")
+    }
+
+    /// What followed a position in the log is not there.
+    pub fn gone(detail: impl Into<String>) -> Self {
+        Self { status: StatusCode::GONE, code: "position_gone", detail: detail.into() }
     }
 
     /// The server's own words stay in the log: they may name tables and hosts.
     pub fn of(error: &ClickHouseError) -> Self {
         if error.is_transient() {
             tracing::warn!(error = %error, "a question is not answered");
-            let detail = "the tables cannot be read now; try again".to_owned();
-            Self { status: StatusCode::SERVICE_UNAVAILABLE, code: "unavailable", detail }
+            Self::unavailable("unavailable", "the tables cannot be read now; try again")
         } else {
             tracing::error!(error = %error, "a question cannot be answered");
             let detail = "a defect of the service, or tables that are not migrated".to_owned();
@@ -49,8 +62,7 @@ impl Problem {
     /// The log does not answer; its own words stay here.
     pub fn of_log(error: &str) -> Self {
         tracing::warn!(error, "a question to the log is not answered");
-        let detail = "the log cannot be read now; try again".to_owned();
-        Self { status: StatusCode::SERVICE_UNAVAILABLE, code: "unavailable", detail }
+        Self::unavailable("unavailable", "the log cannot be read now; try again")
     }
 
     /// The answer to a request with these headers.

@@ -15,7 +15,7 @@ use millrace_schemas::{
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
 
-fn label(transaction_id: &str, label: LabelKind) -> Label {
+pub fn label(transaction_id: &str, label: LabelKind) -> Label {
     Label {
         event_id: "00112233-4455-6677-8899-aabbccddee00".into(),
         decided_at: START - 1,

@@ -11,4 +11,6 @@ mod requests;
 mod rollups;
 mod rows;
 mod sets;
+mod statistics;
 mod steps;
+mod transactions;

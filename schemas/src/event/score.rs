@@ -16,6 +16,25 @@ pub enum Decision {
     Block,
 }
 
+impl Decision {
+    /// Every decision.
+    pub const ALL: [Self; 3] = [Self::Allow, Self::Review, Self::Block];
+
+    /// As it is written.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Review => "review",
+            Self::Block => "block",
+        }
+    }
+
+    /// The decision that is written like this.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|decision| decision.name() == name)
+    }
+}
+
 /// What decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -26,6 +45,25 @@ pub enum DecisionSource {
     Rules,
     /// `default`.
     Default,
+}
+
+impl DecisionSource {
+    /// Everything that decides.
+    pub const ALL: [Self; 3] = [Self::Model, Self::Rules, Self::Default];
+
+    /// As it is written.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Model => "model",
+            Self::Rules => "rules",
+            Self::Default => "default",
+        }
+    }
+
+    /// What is written like this.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|source| source.name() == name)
+    }
 }
 
 /// Why the score is what it is.
@@ -97,4 +135,22 @@ pub struct TransactionScore {
     pub window_exact: bool,
     /// Every feature value the score was computed from.
     pub features: BTreeMap<String, f64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_of_the_schema_and_read_back() {
+        for decision in Decision::ALL {
+            assert_eq!(serde_json::to_value(decision).expect("a name"), decision.name());
+            assert_eq!(Decision::named(decision.name()), Some(decision));
+        }
+        for source in DecisionSource::ALL {
+            assert_eq!(serde_json::to_value(source).expect("a name"), source.name());
+            assert_eq!(DecisionSource::named(source.name()), Some(source));
+        }
+        assert_eq!((Decision::named("Allow"), DecisionSource::named("")), (None, None));
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::{Column, Table, column, one, time_resolution};
 use crate::clickhouse::rowbinary::RowBinary;
-use millrace_schemas::event::{Decision, DecisionSource, TransactionScore};
+use millrace_schemas::event::TransactionScore;
 
 /// The transaction as received.
 pub const TRANSACTIONS: Table<TransactionScore> =
@@ -59,8 +59,8 @@ const SCORE_COLUMNS: &[Column<TransactionScore>] = &[
     column("amount", |e, _, out| out.decimal(e.transaction.amount)),
     column("currency", |e, _, out| out.text(&e.transaction.currency)),
     column("scoring", |e, _, out| out.float(e.scoring)),
-    column("decision", |e, _, out| out.text(decision(e.decision))),
-    column("decision_source", |e, _, out| out.text(decision_source(e.decision_source))),
+    column("decision", |e, _, out| out.text(e.decision.name())),
+    column("decision_source", |e, _, out| out.text(e.decision_source.name())),
     column("reasons", |e, _, out| {
         out.list(&e.reasons, |out, reason| {
             out.text(&reason.code);
@@ -88,19 +88,3 @@ const SCORE_COLUMNS: &[Column<TransactionScore>] = &[
     column("source_offset", |e, _, out| out.int64(e.source.offset)),
     column("source_timestamp", |e, _, out| out.time(e.source.timestamp)),
 ];
-
-fn decision(decision: Decision) -> &'static str {
-    match decision {
-        Decision::Allow => "allow",
-        Decision::Review => "review",
-        Decision::Block => "block",
-    }
-}
-
-fn decision_source(source: DecisionSource) -> &'static str {
-    match source {
-        DecisionSource::Model => "model",
-        DecisionSource::Rules => "rules",
-        DecisionSource::Default => "default",
-    }
-}

@@ -14,15 +14,8 @@ use axum::{
 };
 use outcome::{Known, RequestAnswer};
 use serde::Deserialize;
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::sync::Arc;
 
-/// First pause before a waiting caller's question is asked again.
-const PAUSE_MIN: Duration = Duration::from_millis(50);
-/// Longest such pause.
-const PAUSE_MAX: Duration = Duration::from_millis(500);
 /// Longest request id there is.
 const REQUEST_ID_MAX: usize = 128;
 
@@ -54,17 +47,9 @@ pub(super) async fn answer(
 impl Questions {
     /// The answer, as soon as it is final or the time is up.
     async fn request(&self, request_id: &str, wait_ms: u64) -> Result<RequestAnswer, Problem> {
-        let until = Instant::now() + Duration::from_millis(wait_ms.min(self.config.wait_max_ms));
-        let mut pause = PAUSE_MIN;
-        loop {
-            let answer = self.request_now(request_id).await?;
-            let is_final = answer.as_ref().is_some_and(|answer| answer.is_final);
-            if is_final || Instant::now() + pause > until {
-                return answer.ok_or_else(unknown);
-            }
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(PAUSE_MAX);
-        }
+        let is_final = |answer: &Option<RequestAnswer>| answer.as_ref().is_some_and(|answer| answer.is_final);
+        let answer = self.patiently(wait_ms, || self.request_now(request_id), is_final).await?;
+        answer.ok_or_else(unknown)
     }
 
     /// What is known now; `None` when nothing is.
@@ -89,6 +74,7 @@ impl Questions {
 
 fn unknown() -> Problem {
     Problem::not_found(
+        "unknown_request",
         "no record of this request can be queried; what was accepted a moment ago may not be queryable yet: try again, or wait for it \
          with wait_ms",
     )
