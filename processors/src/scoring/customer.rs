@@ -2,6 +2,7 @@
 
 use super::{
     features::{self, Features},
+    fingerprints::Fingerprints,
     history::History,
     rules::RuleSet,
     visits::Visits,
@@ -44,27 +45,27 @@ pub(super) struct Seen {
 }
 
 impl Customer {
-    /// Looks at a transaction; the past stays as it is.
-    pub fn see(&self, transaction: &Transaction, rules: &RuleSet) -> Seen {
+    /// Looks at a transaction, of which `own` are the fingerprints; the past stays as it is.
+    pub fn see(&self, transaction: &Transaction, own: Fingerprints, rules: &RuleSet) -> Seen {
         let mut windows = self.windows.view(self.moment(transaction));
         let reaches_to = transaction.occurred_at - SPANS_MS[SPANS_MS.len() - 1];
         windows.exact &= self.forgotten.is_none_or(|forgotten| forgotten <= reaches_to);
-        let mut visits = self.visits.view(transaction);
+        let mut visits = self.visits.view(transaction.occurred_at, own);
         // What was forgotten may lie between an older one and this.
         let is_known = |at: i64| self.forgotten.is_none_or(|forgotten| forgotten <= at);
         windows.previous = windows.previous.filter(|at| is_known(*at));
         visits.previous = visits.previous.filter(|(at, _)| is_known(*at));
-        let past = self.history.before(transaction);
+        let past = self.history.before(transaction, own);
         let features = features::of(transaction, &windows, &visits, &past, rules);
         Seen { windows, features }
     }
 
     /// Makes a transaction part of the past. Deciding and restoring both come here, so that both remember the same. `clock` is the
     /// log's, epoch milliseconds.
-    pub fn remember(&mut self, transaction: &Transaction, clock: i64) {
+    pub fn remember(&mut self, transaction: &Transaction, own: Fingerprints, clock: i64) {
         self.windows.keep(self.moment(transaction));
-        self.visits.keep(transaction);
-        self.history.add(transaction);
+        self.visits.keep(transaction, own);
+        self.history.add(transaction, own);
         self.last_seen = clock;
     }
 

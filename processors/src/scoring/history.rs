@@ -2,13 +2,10 @@
 //!
 //! They take 120 bytes, 64 more for each currency, and 8 for each device and location that is remembered.
 
-use super::{place::Place, spread::Spread};
+use super::{fingerprints::Fingerprints, place::Place, spread::Spread};
 use millrace_schemas::event::Transaction;
 use serde::{Deserialize, Serialize};
-use std::{
-    collections::VecDeque,
-    hash::{DefaultHasher, Hasher},
-};
+use std::collections::VecDeque;
 
 /// Most devices remembered of a customer, and most locations; the one first seen longest ago is forgotten first.
 pub const KNOWN_MAX: usize = 32;
@@ -49,29 +46,29 @@ pub struct Past {
 }
 
 impl History {
-    /// The past, as a transaction finds it.
-    pub fn before(&self, transaction: &Transaction) -> Past {
-        let own = self.totals.get(usize::from(self.currency_number(&transaction.currency)));
+    /// The past, as a transaction finds it. `own` are its fingerprints.
+    pub fn before(&self, transaction: &Transaction, own: Fingerprints) -> Past {
+        let total = self.totals.get(usize::from(self.currency_number(&transaction.currency)));
         Past {
             count: self.totals.iter().map(|total| total.amounts.count).sum(),
-            amounts: own.map(|total| total.amounts).unwrap_or_default(),
-            knows_device: self.devices.contains(fingerprint(&transaction.device_id)),
-            knows_location: self.locations.contains(fingerprint(&transaction.location)),
+            amounts: total.map(|total| total.amounts).unwrap_or_default(),
+            knows_device: self.devices.contains(own.device),
+            knows_location: self.locations.contains(own.location),
             newest: self.newest,
             place: self.latest_place.filter(|(at, _)| *at <= transaction.occurred_at),
         }
     }
 
-    /// Makes a transaction part of the past.
-    pub fn add(&mut self, transaction: &Transaction) {
+    /// Makes a transaction part of the past. `own` are its fingerprints.
+    pub fn add(&mut self, transaction: &Transaction, own: Fingerprints) {
         let number = usize::from(self.currency_number(&transaction.currency));
         if number == self.totals.len() {
             self.totals.reserve_exact(1);
             self.totals.push(Total { currency: letters(&transaction.currency), amounts: Spread::default() });
         }
         self.totals[number].amounts.add(transaction.amount);
-        self.devices.add(fingerprint(&transaction.device_id));
-        self.locations.add(fingerprint(&transaction.location));
+        self.devices.add(own.device);
+        self.locations.add(own.location);
         let at = transaction.occurred_at;
         self.newest = self.newest.max(Some(at));
         if let Some(place) = Place::of(transaction).filter(|_| self.latest_place.is_none_or(|(latest, _)| latest <= at))
@@ -121,14 +118,6 @@ impl Known {
         }
         self.0.push_back(fingerprint);
     }
-}
-
-/// Stands for a text in this process and in snapshots of programs that hash alike; never leaves them. Who wanted to pass for another's device would just send its id, so
-/// that a hash need not withstand more than chance.
-pub(super) fn fingerprint(text: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    hasher.write(text.as_bytes());
-    hasher.finish()
 }
 
 fn letters(currency: &str) -> [u8; 3] {

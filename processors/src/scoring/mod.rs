@@ -3,12 +3,14 @@
 //! - [`windows`]: the customer's last hours, exact in event time under disorder.
 //! - [`visits`]: merchants, devices and places of the last hours.
 //! - [`history`]: facts of the customer's whole life, with the [`spread`] of its amounts.
+//! - [`fingerprints`]: what stands for texts in the two.
 //! - [`features`]: what rules may refer to, as named numbers.
 //! - [`rules`]: the scorecard that turns features into a score, reasons and a decision.
 
 mod blocklists;
 mod customer;
 pub mod features;
+pub mod fingerprints;
 pub mod history;
 pub mod place;
 pub mod rules;
@@ -19,6 +21,7 @@ pub mod windows;
 pub use customer::{CustomerBytes, IDLE_MS};
 
 use customer::Customer;
+use fingerprints::Fingerprints;
 use hashbrown::HashMap;
 use millrace_runtime::processor::{Context, Memory, Processor};
 use millrace_schemas::{
@@ -96,7 +99,7 @@ impl Processor for Scoring {
 
     /// Fingerprints differ where the standard library's hash does.
     fn memory_version(&self) -> String {
-        format!("2 {:x}", history::fingerprint("millrace"))
+        format!("2 {:x}", fingerprints::fingerprint("millrace"))
     }
 
     fn not_comparable(&self, written: &TransactionScore) -> &'static [&'static str] {
@@ -149,7 +152,7 @@ impl Memory<TransactionScore> for Customers {
         self.advance(output.source.timestamp);
         let customer = self.customers.entry_ref(transaction.customer_id.as_str()).or_default();
         customer.forget_if_idle(self.clock);
-        customer.remember(transaction, self.clock);
+        customer.remember(transaction, Fingerprints::of(transaction), self.clock);
     }
 
     fn save(&self) -> Option<Vec<u8>> {
@@ -164,8 +167,9 @@ impl Memory<TransactionScore> for Customers {
         self.advance(context.source.timestamp);
         let customer = self.customers.entry_ref(transaction.customer_id.as_str()).or_default();
         customer.forget_if_idle(self.clock);
-        let seen = customer.see(transaction, &self.rules);
-        customer.remember(transaction, self.clock);
+        let own = Fingerprints::of(transaction);
+        let seen = customer.see(transaction, own, &self.rules);
+        customer.remember(transaction, own, self.clock);
         let verdict = self.rules.judge(&seen.features);
         TransactionScore {
             event_id: context.event_id.clone(),

@@ -6,7 +6,7 @@
 //!
 //! A transaction takes 24 bytes, and each merchant, device and location among those retained 16 more.
 
-use super::{history::fingerprint, place::Place, windows::RETENTION_MS};
+use super::{fingerprints::Fingerprints, place::Place, windows::RETENTION_MS};
 use millrace_schemas::{event::Transaction, time::DAY_MS};
 use serde::{Deserialize, Serialize};
 use std::{collections::VecDeque, ops::Range};
@@ -42,15 +42,14 @@ pub struct VisitsView {
 }
 
 impl Visits {
-    /// What a transaction that comes now looks like; it is counted, and not yet kept.
-    pub fn view(&self, transaction: &Transaction) -> VisitsView {
-        let at = transaction.occurred_at;
+    /// What a transaction at a time that comes now looks like; it is counted, and not yet kept. `own` are its fingerprints.
+    pub fn view(&self, at: i64, own: Fingerprints) -> VisitsView {
         let end = self.position_after(at);
         let previous = self.visits.range(..end).rev().find_map(|visit| Some((visit.at, visit.place?)));
-        VisitsView { distinct: self.distinct(self.position_after(at - DAY_MS)..end, transaction), previous }
+        VisitsView { distinct: self.distinct(self.position_after(at - DAY_MS)..end, own), previous }
     }
 
-    fn distinct(&self, stretch: Range<usize>, transaction: &Transaction) -> [u64; 3] {
+    fn distinct(&self, stretch: Range<usize>, own: Fingerprints) -> [u64; 3] {
         if stretch.is_empty() {
             return [1; 3];
         }
@@ -60,7 +59,7 @@ impl Visits {
             visit.slots.into_iter().enumerate().for_each(|(kind, slot)| mark(kind, slot));
         }
         let mut unknown = [0; 3];
-        for (kind, own) in fingerprints(transaction).into_iter().enumerate() {
+        for (kind, own) in by_kind(own).into_iter().enumerate() {
             match self.slots[kind].find(own) {
                 Some(slot) => mark(kind, slot),
                 None => unknown[kind] = 1,
@@ -72,7 +71,8 @@ impl Visits {
     }
 
     /// Keeps a transaction and forgets those that no exact view can reach any more. One that is itself as old is not kept.
-    pub fn keep(&mut self, transaction: &Transaction) {
+    /// `own` are its fingerprints.
+    pub fn keep(&mut self, transaction: &Transaction, own: Fingerprints) {
         let at = transaction.occurred_at;
         let newest = self.visits.back().map_or(at, |newest| newest.at.max(at));
         while self.visits.front().is_some_and(|oldest| oldest.at <= newest - RETENTION_MS) {
@@ -82,7 +82,7 @@ impl Visits {
             self.forget_first();
         }
         if self.visits.len() < VISITS_MAX && at > newest - RETENTION_MS {
-            self.insert(transaction);
+            self.insert(transaction, own);
         }
         let kept = self.visits.len();
         if self.visits.capacity() > 4 + kept + kept / 2 {
@@ -90,8 +90,8 @@ impl Visits {
         }
     }
 
-    fn insert(&mut self, transaction: &Transaction) {
-        let own = fingerprints(transaction);
+    fn insert(&mut self, transaction: &Transaction, own: Fingerprints) {
+        let own = by_kind(own);
         let visit = Visit {
             at: transaction.occurred_at,
             place: Place::of(transaction),
@@ -134,8 +134,9 @@ impl Visits {
     }
 }
 
-fn fingerprints(transaction: &Transaction) -> [u64; 3] {
-    [&transaction.merchant_id, &transaction.device_id, &transaction.location].map(|text| fingerprint(text))
+/// In the order of a visit's slots.
+fn by_kind(own: Fingerprints) -> [u64; 3] {
+    [own.merchant, own.device, own.location]
 }
 
 /// Small numbers for the different values among the retained transactions; one that nobody uses any more is given again.

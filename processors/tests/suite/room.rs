@@ -1,6 +1,7 @@
 //! How much memory a customer takes.
 
 use millrace_processors::scoring::{
+    fingerprints::Fingerprints,
     history::{History, KNOWN_MAX},
     visits::VISITS_MAX,
     windows::{Moment, RETENTION_MS, Windows},
@@ -95,7 +96,8 @@ fn a_customers_history_stays_bounded_but_for_its_currencies() {
     let mut history = History::default();
     for number in 0..1_000 {
         let device_id = format!("device-{number}");
-        history.add(&Transaction { location: device_id.clone(), device_id, ..transaction() });
+        let next = Transaction { location: device_id.clone(), device_id, ..transaction() };
+        history.add(&next, Fingerprints::of(&next));
     }
     assert_eq!(history.bytes(), 120 + 64 + 2 * 8 * KNOWN_MAX);
 }
