@@ -8,6 +8,7 @@
 //! - [`reader`]: reading a stretch of a topic, for memory to be rebuilt and people to watch.
 //! - [`reconcile`]: whether every record of a journal has exactly one outcome.
 //! - [`scan`]: reading all there is of a topic, with progress.
+//! - [`roundtrip`]: the bare way through the broker and back, as a measure of what goes that way.
 //! - [`SourcePosition`]: what a derived record is derived from, by which a second copy of it is told.
 //! - [`controls`]: pausing workers and letting them go on.
 //! - [`config`], [`clock`], [`telemetry`], [`lifecycle`]: what every service has in common.
@@ -27,6 +28,7 @@ pub mod reader;
 pub mod reconcile;
 pub mod record;
 pub mod registry;
+pub mod roundtrip;
 pub mod sabotage;
 pub mod scan;
 pub mod sink;
