@@ -1,14 +1,16 @@
-//! Load for a gateway: files sent as they are, and receipts made up from a seed.
+//! Load for a gateway: files sent as they are, receipts made up from a seed, and transactions at a fixed rate whose answers are timed.
 //!
 //! - [`mod@send`]: files to the gateway, every answer counted and kept.
 //! - [`read`]: files of JSON, NDJSON, XML and CSV to items, as a stream.
 //! - [`mapping`]: how the rows of a CSV file become transactions or receipts.
 //! - [`receipts`]: receipts made up from a seed.
+//! - [`open_loop`]: single transactions at fixed times, and how long their answers took.
 //! - [`item`]: one transaction or receipt on its way.
 
 mod decimal;
 pub mod item;
 pub mod mapping;
+pub mod open_loop;
 pub mod read;
 pub mod receipts;
 pub mod send;

@@ -4,7 +4,7 @@
 //! two and three fraction digits, names in several scripts, times with and without offset, returns, and the ids of the card
 //! transactions that paid them. All of them keep the gateway's rules.
 
-mod draw;
+pub(crate) mod draw;
 mod places;
 
 use std::io::{self, Write};

@@ -1,5 +1,6 @@
 //! One file per command or group of commands: its arguments, its examples, and what it does.
 
+pub mod bench;
 pub mod completions;
 pub mod config;
 pub mod deadletters;

@@ -14,8 +14,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use commands::{
-    completions, config as configuration, deadletters, down, engine, loadgen, logs, overview, pause, rebuild, replay,
-    reset, sandbox, services, setup, status, supervise, topics, trace, up, watch,
+    bench, completions, config as configuration, deadletters, down, engine, loadgen, logs, overview, pause, rebuild,
+    replay, reset, sandbox, services, setup, status, supervise, topics, trace, up, watch,
 };
 
 /// An event-sourced pipeline for financial transactions and purchase receipts: Kafka in, ClickHouse out.
@@ -97,6 +97,9 @@ enum Command {
     /// Send files of transactions or receipts to the gateway
     #[command(after_help = loadgen::EXAMPLES)]
     Loadgen(loadgen::Args),
+    /// Measure on this machine what is promised
+    #[command(after_help = bench::EXAMPLES)]
+    Bench(bench::Args),
     /// Show and check the configuration
     #[command(after_help = configuration::EXAMPLES)]
     Config(configuration::Args),
@@ -133,6 +136,7 @@ fn main() -> ExitCode {
         Command::Replay(args) => replay::run(args),
         Command::Overview(args) => overview::run(&args),
         Command::Loadgen(args) => loadgen::run(args),
+        Command::Bench(args) => bench::run(&args),
         Command::Config(args) => configuration::run(&args),
         Command::Completions(args) => completions::run::<Cli>(&args),
         Command::Supervise(args) => supervise::run(&args),

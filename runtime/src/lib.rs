@@ -10,6 +10,7 @@
 //! - [`replies`]: telling a waiting gateway what became of its record.
 //! - [`reconcile`]: whether every record of a journal has exactly one outcome.
 //! - [`scan`]: reading all there is of a topic, with progress.
+//! - [`roundtrip`]: the bare way through the broker and back, as a measure of what goes that way.
 //! - [`SourcePosition`]: what a derived record is derived from, by which a second copy of it is told.
 //! - [`controls`]: pausing workers and letting them go on.
 //! - [`config`], [`clock`], [`telemetry`], [`lifecycle`]: what every service has in common.
@@ -31,6 +32,7 @@ pub mod reconcile;
 pub mod record;
 pub mod registry;
 pub mod replies;
+pub mod roundtrip;
 pub mod sabotage;
 pub mod scan;
 pub mod sink;

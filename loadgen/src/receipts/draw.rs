@@ -1,7 +1,8 @@
 //! Numbers out of a seed. Generators of libraries may change what they draw between versions; a shipped sample must not.
 
 /// SplitMix64.
-pub(super) struct Draw(u64);
+#[derive(Debug, Clone)]
+pub(crate) struct Draw(u64);
 
 impl Draw {
     pub fn new(seed: u64) -> Self {

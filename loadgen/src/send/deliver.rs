@@ -162,7 +162,9 @@ impl Deliverer {
         // XML in, XML out; every other format is answered in JSON.
         let accept = if content_type == "application/xml" { content_type } else { "application/json" };
         let request = self.client.post(self.endpoint.clone()).header(CONTENT_TYPE, content_type);
-        let response = request.header(ACCEPT, accept).body(body).send().await;
+        // A file is sent to be stored; nobody waits for its scores.
+        let request = request.header(ACCEPT, accept).header("prefer", "respond-async");
+        let response = request.body(body).send().await;
         let outcome = match response {
             Ok(response) => {
                 let status = response.status().as_u16();

@@ -1,0 +1,35 @@
+//! `millrace bench`: the figures that are promised, measured on this machine.
+
+mod machine;
+mod score;
+
+use crate::config::ConfigArgs;
+use anyhow::Result;
+use std::process::ExitCode;
+
+pub const EXAMPLES: &str = "Every figure is printed with the machine it was measured on. Use a release build, and leave the machine alone meanwhile.
+
+Examples:
+  millrace bench score --rate 1000 --seconds 10
+  millrace bench score --rate 200 --gateway http://127.0.0.1:8080 --json | jq '.ratio'";
+
+#[derive(clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    what: What,
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
+#[derive(clap::Subcommand)]
+enum What {
+    /// How long a client waits for a score, beside a bare round trip through the same broker
+    #[command(after_help = score::EXAMPLES)]
+    Score(score::Args),
+}
+
+pub fn run(args: &Args) -> Result<ExitCode> {
+    match &args.what {
+        What::Score(score) => score::run(score, &args.config),
+    }
+}
