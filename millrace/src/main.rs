@@ -18,6 +18,9 @@ use commands::{
     replay, reset, sandbox, services, setup, status, supervise, topics, trace, up, watch,
 };
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// An event-sourced pipeline for financial transactions and purchase receipts: Kafka in, ClickHouse out.
 #[derive(Parser)]
 #[command(name = "millrace", version, propagate_version = true, after_help = exit::HELP, max_term_width = 110)]

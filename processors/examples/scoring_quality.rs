@@ -55,7 +55,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     for (offset, line) in (0..).zip(BufReader::new(File::open(path)?).lines()) {
         let transaction: Transaction = serde_json::from_str(&line?)?;
         let is_fraud = transaction.is_fraud.ok_or_else(|| format!("line {} has no is_fraud", offset + 1))?;
-        let score = memory.process(&transaction, &context(offset));
+        let score = memory.process(transaction, context(offset));
         judged.push(Judged { scoring: score.scoring, is_fraud });
         decisions.entry(named(score.decision).to_owned()).or_default().add(is_fraud);
         score.reasons.into_iter().for_each(|reason| reasons.entry(reason.code).or_default().add(is_fraud));

@@ -27,22 +27,22 @@ impl Processor for Receipts {
 impl Memory<Purchase> for Forgetful {
     fn restore(&mut self, _output: &Purchase) {}
 
-    fn process(&mut self, receipt: &Receipt, context: &Context) -> Purchase {
+    fn process(&mut self, receipt: Receipt, context: Context) -> Purchase {
         let lines: Vec<PurchaseLine> = (1..).zip(&receipt.items).map(|(number, item)| line(number, item)).collect();
         // The rules refuse a receipt whose lines do not sum to a 64-bit amount, or not to about its total.
         let items_total = lines.iter().map(|line| line.amount).sum();
         Purchase {
-            event_id: context.event_id.clone(),
+            event_id: context.event_id,
             occurred_at: receipt.occurred_at,
             received_at: receipt.received_at,
-            trn_id: context.trn_id.clone(),
-            source: context.source.clone(),
+            trn_id: context.trn_id,
+            source: context.source,
             kind: kind(receipt.total_amount),
             lines,
             items_total,
             items_difference: items_total - receipt.total_amount,
             net_amount: receipt.total_amount - receipt.nds_amount,
-            receipt: receipt.clone(),
+            receipt,
         }
     }
 

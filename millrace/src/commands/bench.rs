@@ -2,6 +2,7 @@
 
 mod machine;
 mod score;
+mod scoring;
 
 use crate::config::ConfigArgs;
 use anyhow::Result;
@@ -11,6 +12,7 @@ pub const EXAMPLES: &str = "Every figure is printed with the machine it was meas
 
 Examples:
   millrace bench score --rate 1000 --seconds 10
+  millrace bench scoring --retained 5,50,500
   millrace bench score --rate 200 --gateway http://127.0.0.1:8080 --json | jq '.ratio'";
 
 #[derive(clap::Args)]
@@ -26,10 +28,14 @@ enum What {
     /// How long a client waits for a score, beside a bare round trip through the same broker
     #[command(after_help = score::EXAMPLES)]
     Score(score::Args),
+    /// How many transactions scoring takes per second of CPU time
+    #[command(after_help = scoring::EXAMPLES)]
+    Scoring(scoring::Args),
 }
 
 pub fn run(args: &Args) -> Result<ExitCode> {
     match &args.what {
         What::Score(score) => score::run(score, &args.config),
+        What::Scoring(scoring) => scoring::run(scoring),
     }
 }

@@ -8,7 +8,7 @@ mod observed;
 pub(super) use observed::of;
 
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, fmt};
+use std::{borrow::Cow, collections::BTreeMap, fmt};
 
 macro_rules! features {
     ($($(#[$doc:meta])+ $variant:ident = $name:literal,)+) => {
@@ -157,8 +157,11 @@ impl Features {
     }
 
     /// Those known, by name.
-    pub fn to_map(&self) -> BTreeMap<String, f64> {
-        Feature::ALL.iter().filter_map(|f| Some((f.name().to_owned(), self.get(*f)?))).collect()
+    pub fn to_map(&self) -> BTreeMap<Cow<'static, str>, f64> {
+        // The map is made of a list; one that is as long from the start need not grow.
+        let mut known = Vec::with_capacity(Feature::ALL.len());
+        known.extend(Feature::ALL.iter().filter_map(|f| Some((Cow::Borrowed(f.name()), self.get(*f)?))));
+        known.into_iter().collect()
     }
 }
 

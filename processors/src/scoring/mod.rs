@@ -163,21 +163,21 @@ impl Memory<TransactionScore> for Customers {
         postcard::from_bytes(saved).map(|saved| (self.customers, self.clock, self.swept) = saved).is_ok()
     }
 
-    fn process(&mut self, transaction: &Transaction, context: &Context) -> TransactionScore {
+    fn process(&mut self, transaction: Transaction, context: Context) -> TransactionScore {
         self.advance(context.source.timestamp);
         let customer = self.customers.entry_ref(transaction.customer_id.as_str()).or_default();
         customer.forget_if_idle(self.clock);
-        let own = Fingerprints::of(transaction);
-        let seen = customer.see(transaction, own, &self.rules);
-        customer.remember(transaction, own, self.clock);
+        let own = Fingerprints::of(&transaction);
+        let seen = customer.see(&transaction, own, &self.rules);
+        customer.remember(&transaction, own, self.clock);
         let verdict = self.rules.judge(&seen.features);
         TransactionScore {
-            event_id: context.event_id.clone(),
+            event_id: context.event_id,
             occurred_at: transaction.occurred_at,
             received_at: transaction.received_at,
-            trn_id: context.trn_id.clone(),
-            source: context.source.clone(),
-            transaction: transaction.clone(),
+            trn_id: context.trn_id,
+            source: context.source,
+            transaction,
             scoring: verdict.scoring,
             decision: verdict.decision,
             decision_source: DecisionSource::Rules,

@@ -54,6 +54,8 @@ impl Visits {
             return [1; 3];
         }
         let mut seen = [[0u64; WORDS]; 3];
+        // Most customers have few slots, and use few words.
+        let used = self.slots.each_ref().map(|slots| slots.0.len().div_ceil(u64::BITS as usize));
         let mut mark = |kind: usize, slot: u16| seen[kind][usize::from(slot) / 64] |= 1 << (slot % 64);
         for visit in self.visits.range(stretch) {
             visit.slots.into_iter().enumerate().for_each(|(kind, slot)| mark(kind, slot));
@@ -66,7 +68,7 @@ impl Visits {
             }
         }
         std::array::from_fn(|kind| {
-            seen[kind].iter().map(|word| u64::from(word.count_ones())).sum::<u64>() + unknown[kind]
+            seen[kind][..used[kind]].iter().map(|word| u64::from(word.count_ones())).sum::<u64>() + unknown[kind]
         })
     }
 

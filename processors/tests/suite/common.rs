@@ -97,7 +97,7 @@ pub fn customers() -> Customers {
 
 /// Scores inputs that stand in the journal one after another, from an offset on.
 pub fn score_from(memory: &mut Customers, first: i64, inputs: &[Transaction]) -> Vec<TransactionScore> {
-    (first..).zip(inputs).map(|(offset, input)| memory.process(input, &context(input, offset))).collect()
+    (first..).zip(inputs).map(|(offset, input)| memory.process(input.clone(), context(input, offset))).collect()
 }
 
 /// Scores inputs from nothing.

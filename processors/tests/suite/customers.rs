@@ -215,7 +215,7 @@ fn night_and_weekend_are_told_in_the_zone_of_the_rules() {
         ("2026-07-19T21:59:59Z", 0.0, 1.0), // Sunday 23:59
     ] {
         let input = Transaction { occurred_at: parse_utc(at).expect(at), ..transaction() };
-        let features = memory.process(&input, &context(&input, 0)).features;
+        let features = memory.process(input.clone(), context(&input, 0)).features;
         assert_eq!((features["is_night"], features["is_weekend"]), (night, weekend), "{at}");
     }
 }

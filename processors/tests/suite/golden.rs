@@ -19,7 +19,7 @@ fn of_schema_examples<P: Processor>(processor: &P) -> Vec<P::Out> {
     let inputs: Vec<<P::Out as Derived>::From> =
         serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let mut memory = processor.memory();
-    (0..).zip(&inputs).map(|(offset, input)| memory.process(input, &context(input, offset))).collect()
+    (0..).zip(inputs).map(|(offset, input)| memory.process(input.clone(), context(&input, offset))).collect()
 }
 
 #[test]
@@ -34,7 +34,7 @@ fn the_schemas_receipts() {
 }
 
 fn split(receipt: &Receipt) -> Purchase {
-    Receipts.memory().process(receipt, &context(receipt, 7))
+    Receipts.memory().process(receipt.clone(), context(receipt, 7))
 }
 
 #[test]

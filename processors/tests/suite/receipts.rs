@@ -6,7 +6,7 @@ use millrace_runtime::processor::{Memory, Processor};
 use millrace_schemas::event::{Purchase, Receipt, ReceiptKind};
 
 fn split(receipt: &Receipt) -> Purchase {
-    Receipts.memory().process(receipt, &context(receipt, 7))
+    Receipts.memory().process(receipt.clone(), context(receipt, 7))
 }
 
 #[test]

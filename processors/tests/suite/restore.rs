@@ -78,8 +78,8 @@ fn memories_of_different_pasts_differ() {
 #[test]
 fn receipts_need_no_memory() {
     let mut memory = Receipts.memory();
-    let first = memory.process(&receipt(), &context(&receipt(), 0));
+    let first = memory.process(receipt(), context(&receipt(), 0));
     let mut second = Receipts.memory();
     second.restore(&first);
-    assert_eq!(second.process(&receipt(), &context(&receipt(), 0)), first);
+    assert_eq!(second.process(receipt(), context(&receipt(), 0)), first);
 }

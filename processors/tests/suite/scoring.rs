@@ -23,7 +23,7 @@ fn quiet_days(days: i64) -> Vec<Transaction> {
 /// The last of these under rules of one's own.
 fn score_by(rules: &str, inputs: &[Transaction]) -> TransactionScore {
     let mut memory = Scoring::with_rules(RuleSet::parse(rules).expect("valid rules")).memory();
-    let scores = (0..).zip(inputs).map(|(offset, input)| memory.process(input, &context(input, offset)));
+    let scores = (0..).zip(inputs).map(|(offset, input)| memory.process(input.clone(), context(input, offset)));
     scores.last().expect("at least one input")
 }
 

@@ -97,10 +97,10 @@ impl RowBinary {
     }
 
     /// `Map(String, T)`, in the keys' order.
-    pub fn map<T>(&mut self, values: &BTreeMap<String, T>, mut write: impl FnMut(&mut Self, &T)) {
+    pub fn map<T>(&mut self, values: &BTreeMap<impl AsRef<str>, T>, mut write: impl FnMut(&mut Self, &T)) {
         self.length(values.len());
         for (key, value) in values {
-            self.text(key);
+            self.text(key.as_ref());
             write(self, value);
         }
     }

@@ -156,7 +156,7 @@ impl Generator {
             configuration: "1".into(),
             windows: windows(),
             window_exact: self.random.random_ratio(9, 10),
-            features: BTreeMap::from([("amount_ratio".to_owned(), 1.5), ("count_3h".to_owned(), 7.0)]),
+            features: BTreeMap::from([("amount_ratio".into(), 1.5), ("count_3h".into(), 7.0)]),
         }
     }
 

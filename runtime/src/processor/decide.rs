@@ -147,7 +147,7 @@ impl<P: Processor> Decider<P> {
             );
         }
         match input {
-            Ok(input) => self.first_wins(partition, record, &input),
+            Ok(input) => self.first_wins(partition, record, input),
             Err(refusal) => Ok(Outcome::DeadLetter(self.dead_letter(record, refusal))),
         }
     }
@@ -157,7 +157,7 @@ impl<P: Processor> Decider<P> {
         &self,
         partition: &mut Partition<P>,
         record: &Record,
-        input: &In<P>,
+        input: In<P>,
     ) -> Result<Outcome<P::Out>, RuntimeError> {
         let (identity, content) = (input.identity_hash(), input.content_hash().map_err(defect)?);
         let source = record.source();
@@ -167,7 +167,7 @@ impl<P: Processor> Decider<P> {
             Seen::Never => {
                 partition.dedup.remember(identity, content, record.offset, record.timestamp);
                 partition.emitted = Some((record.offset, record.timestamp));
-                Outcome::Emit(partition.memory.process(input, &Context { source, event_id, trn_id }))
+                Outcome::Emit(partition.memory.process(input, Context { source, event_id, trn_id }))
             }
             Seen::Same(first_offset) => {
                 Outcome::Duplicate(Duplicate { event_id, received_at: record.timestamp, trn_id, source, first_offset })

@@ -63,8 +63,8 @@ pub trait Memory<Out: Derived>: Send + 'static {
     /// Takes back one committed output, in the log's order. After all of them the memory equals the one that produced them.
     fn restore(&mut self, output: &Out);
 
-    /// Decides one input that keeps the rules and was not seen before.
-    fn process(&mut self, input: &Out::From, context: &Context) -> Out;
+    /// Decides one input that keeps the rules and was not seen before. It is given away, since outputs hold their inputs.
+    fn process(&mut self, input: Out::From, context: Context) -> Out;
 
     /// The memory as bytes, for a snapshot; `None` when it cannot be saved, and is rebuilt from all outputs at every start.
     fn save(&self) -> Option<Vec<u8>> {

@@ -47,16 +47,16 @@ impl Memory<TransactionScore> for Counts {
         *self.0.entry(output.transaction.customer_id.clone()).or_default() += 1;
     }
 
-    fn process(&mut self, input: &Transaction, context: &Context) -> TransactionScore {
+    fn process(&mut self, input: Transaction, context: Context) -> TransactionScore {
         let count = self.0.entry(input.customer_id.clone()).or_default();
         *count += 1;
         TransactionScore {
-            event_id: context.event_id.clone(),
+            event_id: context.event_id,
             occurred_at: input.occurred_at,
             received_at: input.received_at,
-            trn_id: context.trn_id.clone(),
-            source: context.source.clone(),
-            transaction: input.clone(),
+            trn_id: context.trn_id,
+            source: context.source,
+            transaction: input,
             scoring: 0.0,
             decision: Decision::Allow,
             decision_source: DecisionSource::Rules,

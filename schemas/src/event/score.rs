@@ -2,7 +2,7 @@
 
 use super::{Source, Transaction};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 /// What to do with the transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -134,7 +134,7 @@ pub struct TransactionScore {
     /// False when the transaction came later than the lateness, so that its windows cover only what is retained.
     pub window_exact: bool,
     /// Every feature value the score was computed from.
-    pub features: BTreeMap<String, f64>,
+    pub features: BTreeMap<Cow<'static, str>, f64>,
 }
 
 #[cfg(test)]

@@ -18,6 +18,8 @@ pub use json::to_json;
 
 /// Bytes before the datum.
 const HEADER: usize = 5;
+/// Room that an event is given to begin with, in bytes: most have fewer, and need not be moved while they are written.
+const ROOM: usize = 1_024;
 
 /// A record that cannot be decoded; [`code`](DecodeError::code) is its dead letter's.
 #[derive(Debug, thiserror::Error)]
@@ -197,7 +199,9 @@ impl Codec {
         let id = self
             .write_id(E::TOPIC)
             .ok_or_else(|| EncodeError { topic: E::TOPIC, reason: "this codec can only decode".to_owned() })?;
-        OWN[&E::TOPIC].write(event, frame(id, &[]))
+        let mut value = Vec::with_capacity(ROOM);
+        value.extend_from_slice(&header(id));
+        OWN[&E::TOPIC].write(event, value)
     }
 
     /// A record's value as an event of its topic, whichever version it was written with.
@@ -242,16 +246,17 @@ pub fn split(value: Option<&[u8]>) -> Result<(u32, &[u8]), DecodeError> {
 
 /// A datum with its header.
 pub fn frame(id: u32, datum: &[u8]) -> Vec<u8> {
-    let mut value = Vec::with_capacity(HEADER + datum.len());
-    value.push(0);
-    value.extend_from_slice(&id.to_be_bytes());
-    value.extend_from_slice(datum);
-    value
+    [&header(id), datum].concat()
+}
+
+fn header(id: u32) -> [u8; HEADER] {
+    let [a, b, c, d] = id.to_be_bytes();
+    [0, a, b, c, d]
 }
 
 /// An event's Avro datum under this program's own schema.
 pub fn datum<E: Event>(event: &E) -> Result<Vec<u8>, EncodeError> {
-    OWN[&E::TOPIC].write(event, Vec::new())
+    OWN[&E::TOPIC].write(event, Vec::with_capacity(ROOM))
 }
 
 /// Decodes the `schemas` topic itself with nothing but this program's own schema of it, whose encoding never changes.

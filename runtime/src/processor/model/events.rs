@@ -111,9 +111,9 @@ impl Memory<Output> for Count {
         self.0 += 1;
     }
 
-    fn process(&mut self, input: &Input, context: &Context) -> Output {
+    fn process(&mut self, input: Input, context: Context) -> Output {
         self.0 += 1;
-        Output { input: *input, source: context.source.clone(), number: self.0 }
+        Output { input, source: context.source, number: self.0 }
     }
 
     fn save(&self) -> Option<Vec<u8>> {
