@@ -137,7 +137,7 @@ impl ScoreView {
             configuration: score.configuration,
             windows: score.windows,
             window_exact: score.window_exact,
-            features: score.features,
+            features: score.features.into_iter().map(|(name, value)| (name.into_owned(), value)).collect(),
             event_id: score.event_id,
             processed_at: record.timestamp,
             journal: JournalRecord {
