@@ -37,9 +37,9 @@ test: ## everything CI checks, on real services of its own
 test-full: ## the same and the runs over whole data files, which are in DATA=folder
 	@deploy/local/test full "$(DATA)"
 
-chaos: ## faults under load, judged by an oracle: SEED=1 MINUTES=2 RATE=2000 RUNS=1, or SCHEDULE=FILE; EVENTS=N ends it sooner
+chaos: ## faults under load, judged by an oracle: SEED=1 MINUTES=2 RATE=2000 PACE=1500 RUNS=1, or SCHEDULE=FILE; EVENTS=N ends it sooner
 	@deploy/local/chaos run --seed $(or $(SEED),1) --minutes $(or $(MINUTES),2) --rate $(or $(RATE),2000) --runs $(or $(RUNS),1) \
-		$(if $(EVENTS),--events $(EVENTS)) $(if $(SCHEDULE),--schedule $(SCHEDULE)) $(if $(RESULTS),--results $(RESULTS))
+		$(if $(PACE),--pace-ms $(PACE)) $(if $(EVENTS),--events $(EVENTS)) $(if $(SCHEDULE),--schedule $(SCHEDULE)) $(if $(RESULTS),--results $(RESULTS))
 
 recovery: ## time until the lag is back after kill -9 of each process: RATE=4000 ROUNDS=3
 	@deploy/local/chaos recovery --rate $(or $(RATE),4000) --rounds $(or $(ROUNDS),3)
