@@ -19,8 +19,8 @@ async fn started(name: &str) -> (Deployment, Services) {
 }
 
 fn bench(services: &Services, more: &[&str]) -> Command {
-    let mut command = services.command(&["bench", "score", "--json", "--gateway"]);
-    command.arg(services.url(Service::Gateway)).args(more);
+    let mut command = services.command(&["bench", "score", "--json"]);
+    command.args(["--gateway", &services.url(Service::Gateway)]).args(more);
     command
 }
 

@@ -163,14 +163,16 @@ impl Known {
     fn item(&self, result: &Answered) -> (ItemAnswer, Option<&OutcomeRow>) {
         let (index, trn_id, status, partition, offset, errors) = result;
         let position = partition.zip(*offset);
+        // The record of a request that was one item: its processor has told the gateway what it is.
+        let alone = || self.own.iter().find(|row| row.kind != "refused" && row.index.is_none());
         let own = match (status.as_str(), position) {
             ("accepted", Some(position)) => self.own.iter().find(|row| (row.partition, row.offset) == position),
             // Its record may have been stored after all. A dead letter has no trn_id, but the position in the batch.
             ("retry", _) => self.own.iter().find(|row| {
                 row.kind != "refused" && (Some(&row.trn_id) == trn_id.as_ref() || row.index == Some(*index))
             }),
-            ("accepted" | "duplicate", _) => None,
-            _ => self.own.iter().find(|row| row.kind == "refused" && row.index == Some(*index)),
+            ("accepted" | "duplicate", _) => alone(),
+            _ => self.own.iter().find(|row| row.kind == "refused" && row.index == Some(*index)).or_else(alone),
         };
         let told = match (status.as_str(), position) {
             ("duplicate", Some(position)) => self.at(position).map(|first| self.repeats(first)),
@@ -321,6 +323,19 @@ mod tests {
         let answer = known.answer("r").expect("known");
         let item = &answer.items[0];
         assert_eq!((item.code.as_deref(), item.event_id.as_deref()), (Some("negative_amount"), Some("refused--1")));
+    }
+
+    #[test]
+    fn a_single_item_whose_processor_has_told_the_gateway_is_told_once() {
+        let own = vec![row("duplicate", 11, None, "")];
+        let mut known =
+            Known { record: Some(record(vec![answered(0, "duplicate", Some(1))])), own, ..Known::default() };
+        known.others = vec![row("scored", 1, None, "allow")];
+        assert_eq!(told(&known), (vec![("duplicate", true)], true));
+        let own = vec![row("dead_letter", 12, None, "conflict")];
+        let known = Known { record: Some(record(vec![answered(0, "conflict", None)])), own, ..Known::default() };
+        assert_eq!(told(&known), (vec![("conflict", true)], true));
+        assert_eq!(known.answer("r").expect("known").items[0].event_id.as_deref(), Some("dead_letter-12"));
     }
 
     #[test]
