@@ -34,11 +34,14 @@ use serde::{Deserialize, Serialize};
 use std::{convert::Infallible, sync::Arc, time::Duration};
 use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
+/// Most clients there can be: half of the threads that the process has for what blocks.
+const CLIENTS_MAX: usize = 256;
+
 /// The section `[stream]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct StreamConfig {
-    /// Most clients at a time; more are answered 503. Each takes a thread, a connection to the broker and a few MB.
+    /// Most clients at a time, up to 256; more are answered 503. Each takes a thread, a connection to the broker and a few MB.
     pub clients_max: usize,
     /// Most events that wait for a client to read them.
     pub queue_max_events: usize,
@@ -59,7 +62,7 @@ pub fn routes(log: Log, config: &StreamConfig, shutdown: Shutdown) -> Router {
     let streams = Streams {
         log,
         schemas: OnceCell::new(),
-        clients: Arc::new(Semaphore::new(config.clients_max.min(Semaphore::MAX_PERMITS))),
+        clients: Arc::new(Semaphore::new(config.clients_max.min(CLIENTS_MAX))),
         config: *config,
         shutdown,
     };

@@ -78,7 +78,7 @@ impl Pump {
     }
 
     fn pump(&self, feed: &mut Feed, handle: &Handle) -> Result<std::convert::Infallible, Ended> {
-        let heartbeat = Duration::from_millis(self.config.heartbeat_ms);
+        let heartbeat = Duration::from_millis(self.config.heartbeat_ms).max(LOOK_EVERY);
         // At once, so that whoever is cut off before the first event knows where it began.
         self.give(at(feed).comment("from here").retry(COME_BACK_AFTER), handle)?;
         let mut told = Instant::now();
@@ -89,7 +89,7 @@ impl Pump {
             if self.queue.is_closed() {
                 return Err(Ended::Left);
             }
-            let record = feed.next(LOOK_EVERY.min(heartbeat)).map_err(Ended::Failed)?;
+            let record = feed.next(LOOK_EVERY).map_err(Ended::Failed)?;
             if let Some(record) = record
                 && let Some(score) = self.wanted(&record, handle).map_err(Ended::Failed)?
             {
