@@ -10,7 +10,7 @@
 //! - `tree`: JSON, NDJSON and XML to one tree of values.
 //! - `parse`: a tree to an event, with every error and where it is.
 //! - `idempotency`, `store`: what is new is appended, and known to be stored.
-//! - [`waiting`]: clients that wait for their transaction's score.
+//! - `patience`, [`waiting`]: clients that wait for their transaction's score, and how long.
 //! - `audit`: what was refused is kept, without card data.
 //! - `answer`, `problem`, `respond`: what the client is told, in JSON or XML.
 //! - [`log`]: the seam to Kafka.
@@ -29,6 +29,7 @@ mod intake;
 pub mod log;
 mod metrics;
 mod parse;
+mod patience;
 mod problem;
 mod respond;
 mod routes;

@@ -105,11 +105,7 @@ pub(crate) fn acknowledged(topic: Topic, took: Duration) {
 
 /// Counts an answer to who waited; without a source it was the default.
 pub(crate) fn scored(source: Option<DecisionSource>, took: Duration) {
-    let source = match source {
-        Some(DecisionSource::Model) => "model",
-        Some(DecisionSource::Rules) => "rules",
-        Some(DecisionSource::Default) | None => "default",
-    };
+    let source = source.unwrap_or(DecisionSource::Default).name();
     metrics::counter!(SCORES_TOTAL, "decision_source" => source).increment(1);
     metrics::histogram!(SCORE_SECONDS, "decision_source" => source).record(took.as_secs_f64());
 }

@@ -7,9 +7,9 @@ use crate::{
     intake::{self, Style},
     log::EventLog,
     metrics,
+    patience::patience,
     problem::Refusal,
     respond::{self, Render, Root},
-    waiting,
 };
 use axum::{
     Router,
@@ -54,7 +54,7 @@ pub(crate) fn router<L: EventLog>(app: Arc<App<L>>) -> Router {
 }
 
 async fn transactions<L: EventLog>(State(app): Shared<L>, request: Request) -> Response {
-    let patience = waiting::patience(request.uri(), request.headers(), &app.settings);
+    let patience = patience(request.uri(), request.headers(), &app.settings);
     let is_async = patience == Ok(None);
     let style = patience.map(|patience| patience.map_or(Style::Accepted, Style::Scored));
     let mut response = intake::take_in::<Transaction, L>(app, style, request).await;

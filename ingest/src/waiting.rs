@@ -3,15 +3,8 @@
 //! The transaction is appended with a header that names this gateway's slot and the transaction's event id; the processor replies
 //! there as soon as it has decided. Whoever hears nothing in time is answered with a default, and the score follows in the log.
 
-use crate::{
-    config::{GatewayConfig, Settings},
-    idempotency::Stored,
-    problem::Refusal,
-    store::Outcome,
-};
-use axum::extract::Query;
+use crate::{config::GatewayConfig, idempotency::Stored, store::Outcome};
 use futures::future::BoxFuture;
-use http::{HeaderMap, Uri};
 use millrace_runtime::{
     RuntimeError,
     lifecycle::Shutdown,
@@ -19,7 +12,6 @@ use millrace_runtime::{
     replies::{self, ReplyTo},
 };
 use millrace_schemas::event::{FieldError, Reply, ReplyOutcome, Score};
-use serde::Deserialize;
 use std::{
     collections::HashMap,
     mem,
@@ -238,27 +230,6 @@ impl Wait {
         };
         timeout_at(self.until, look).await.map_or(Told::Nothing, Told::Score)
     }
-}
-
-/// Query parameters of a transaction.
-#[derive(Debug, Deserialize)]
-struct Parameters {
-    timeout_ms: Option<u64>,
-}
-
-/// How long the sender of a transaction waits for its score; `None` when it does not want to (`Prefer: respond-async`, RFC 7240).
-pub(crate) fn patience(uri: &Uri, headers: &HeaderMap, settings: &Settings) -> Result<Option<Duration>, Refusal> {
-    let Query(Parameters { timeout_ms }) =
-        Query::try_from_uri(uri).map_err(|rejection| Refusal::Parameter(rejection.body_text()))?;
-    let config = &settings.config;
-    let (asked, max) = (timeout_ms.unwrap_or(config.score_timeout_ms), config.score_timeout_max_ms);
-    if !(1..=max).contains(&asked) {
-        return Err(Refusal::Parameter(format!("timeout_ms is {asked}; it must be from 1 to {max}")));
-    }
-    let preferences = headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok());
-    let mut tokens = preferences.flat_map(|value| value.split([',', ';'])).map(str::trim);
-    let is_async = tokens.any(|token| token.eq_ignore_ascii_case("respond-async"));
-    Ok((!is_async).then(|| Duration::from_millis(asked)))
 }
 
 #[cfg(test)]

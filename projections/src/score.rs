@@ -129,7 +129,7 @@ impl ScoreView {
             amount: transaction.amount,
             currency: transaction.currency,
             scoring: score.scoring,
-            is_fraud: is_fraud(score.decision),
+            is_fraud: score.decision.is_fraud(),
             decision: score.decision,
             decision_source: score.decision_source,
             reasons: score.reasons,
@@ -153,9 +153,4 @@ impl ScoreView {
             },
         }
     }
-}
-
-/// What `is_fraud` of an answer means.
-pub(crate) fn is_fraud(decision: Decision) -> bool {
-    decision == Decision::Block
 }

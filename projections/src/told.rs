@@ -1,11 +1,11 @@
 //! How values of events are told in JSON: money as a number with exactly its digits, instants as text in UTC.
 
 use millrace_schemas::{
-    money::format_money,
+    money::{format_money, json_number},
     time::{self, format_instant},
 };
 use serde::{Serialize as _, Serializer, ser::SerializeMap as _};
-use serde_json::{Number, Value as Json};
+use serde_json::Value as Json;
 
 /// A name's length in a path or parameter may not pass what the rules allow; nothing has such an id.
 pub fn can_be_id(text: &str) -> bool {
@@ -16,11 +16,7 @@ pub fn can_be_id(text: &str) -> bool {
 
 /// Money in ten-thousandths of the currency unit as a JSON number, such as `10.99`.
 pub fn money<S: Serializer>(value: &(impl Into<i128> + Copy), serializer: S) -> Result<S::Ok, S::Error> {
-    let digits = format_money(*value);
-    match digits.parse::<Number>() {
-        Ok(number) => number.serialize(serializer),
-        Err(_) => digits.serialize(serializer),
-    }
+    json_number(format_money(*value)).serialize(serializer)
 }
 
 /// Epoch milliseconds as `2026-03-29T12:30:00.000Z`.

@@ -1,5 +1,6 @@
 //! Exact decimals: money in ten-thousandths of the currency unit, quantities in millionths. Never a binary float.
 
+use serde_json::{Number, Value as Json};
 use std::fmt::Write as _;
 
 /// Fraction digits of money: amounts are integers in ten-thousandths of the currency unit.
@@ -100,6 +101,11 @@ pub fn format_decimal(value: impl Into<i128>, digits: u32, min_fraction: u32) ->
 /// Money as people write it: `10.99`, `-3.00`, `0.1234`. Sums may be wider than amounts.
 pub fn format_money(value: impl Into<i128>) -> String {
     format_decimal(value, MONEY_DIGITS, 2)
+}
+
+/// A JSON number with exactly the digits of a formatted decimal.
+pub fn json_number(digits: String) -> Json {
+    digits.parse::<Number>().map_or(Json::String(digits), Json::Number)
 }
 
 /// A quantity as people write it: `2`, `0.375`.

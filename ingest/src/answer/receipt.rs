@@ -4,10 +4,10 @@ use super::Verdict;
 use crate::context::Context;
 use millrace_schemas::{
     event::{Receipt, ReceiptItem},
-    money::{format_money, format_quantity},
+    money::{format_money, format_quantity, json_number},
     time::format_instant,
 };
-use serde_json::{Map, Number, Value as Json, json};
+use serde_json::{Map, Value as Json, json};
 use std::collections::BTreeMap;
 
 /// The receipt with its ids and where it is stored. Times are in UTC; unknown fields stand beside the known ones.
@@ -45,7 +45,7 @@ pub(crate) fn stored(receipt: &Receipt, context: &Context, verdict: &Verdict) ->
 fn item(item: &ReceiptItem) -> Json {
     let mut fields = unknown(&item.extra);
     fields.insert("product_id".into(), json!(item.product_id));
-    fields.insert("quantity".into(), number(format_quantity(item.quantity)));
+    fields.insert("quantity".into(), json_number(format_quantity(item.quantity)));
     fields.insert("price".into(), money(item.price));
     fields.insert("category".into(), json!(item.category));
     Json::Object(fields)
@@ -56,10 +56,5 @@ fn unknown(extra: &BTreeMap<String, String>) -> Map<String, Json> {
 }
 
 pub(super) fn money(value: i64) -> Json {
-    number(format_money(value))
-}
-
-/// A JSON number with exactly these digits.
-fn number(digits: String) -> Json {
-    digits.parse::<Number>().map_or(Json::String(digits), Json::Number)
+    json_number(format_money(value))
 }

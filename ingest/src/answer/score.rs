@@ -38,7 +38,7 @@ pub(crate) fn score(
     put("event_id", json!(event_id(scored, verdict)));
     let score = scored.map(|scored| &scored.score);
     put("scoring", json!(score.map_or(DEFAULT_SCORING, |score| score.scoring)));
-    put("is_fraud", json!(score.map(|score| score.decision == Decision::Block)));
+    put("is_fraud", json!(score.map(|score| score.decision.is_fraud())));
     put("decision", json!(score.map_or(default_decision, |score| score.decision)));
     put("decision_source", json!(score.map_or(DecisionSource::Default, |score| score.decision_source)));
     put("reasons", json!(score.map_or(&[][..], |score| &score.reasons)));
@@ -71,12 +71,11 @@ pub(crate) fn score(
 }
 
 /// What the audit keeps of an answer that had no score.
-pub(crate) fn default_told(decision: Decision, patience: Duration) -> String {
-    let decision = json!(decision);
-    let decision = decision.as_str().unwrap_or_default();
+pub(crate) fn default_told(decision: Decision, waited: Duration) -> String {
     format!(
-        "no score within {} ms: answered scoring {DEFAULT_SCORING}, decision {decision}; the score follows in the log",
-        patience.as_millis()
+        "no score within {} ms: answered scoring {DEFAULT_SCORING}, decision {}; the score follows in the log",
+        waited.as_millis(),
+        decision.name()
     )
 }
 

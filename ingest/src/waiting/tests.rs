@@ -1,6 +1,4 @@
 use super::*;
-use crate::config::GatewayConfig;
-use http::HeaderValue;
 use millrace_schemas::event::{Decision, DecisionSource, Source, Windows};
 
 const FIRST: Uuid = Uuid::from_u128(1);
@@ -130,20 +128,4 @@ async fn a_bounded_number_of_scores_is_remembered() {
     let known = (0..1_000).filter(|id| waiting.recent(Uuid::from_u128(*id)).is_some()).count();
     assert!((5..=10).contains(&known), "{known}");
     assert!(waiting.recent(Uuid::from_u128(999)).is_some());
-}
-
-#[test]
-fn a_client_says_how_long_it_waits() {
-    let settings = Settings::new(GatewayConfig::default()).expect("defaults");
-    let asked = |uri: &'static str, prefer: &'static str| {
-        let mut headers = HeaderMap::new();
-        headers.insert("prefer", HeaderValue::from_static(prefer));
-        patience(&Uri::from_static(uri), &headers, &settings)
-    };
-    assert_eq!(asked("/api/v1/transactions", ""), Ok(Some(Duration::from_millis(200))));
-    assert_eq!(asked("/api/v1/transactions?timeout_ms=1500&x=1", "wait=5"), Ok(Some(Duration::from_millis(1_500))));
-    assert_eq!(asked("/api/v1/transactions", "wait=5, respond-async"), Ok(None));
-    for bad in ["/?timeout_ms=0", "/?timeout_ms=10001", "/?timeout_ms=soon", "/?timeout_ms=-1", "/?timeout_ms="] {
-        assert!(matches!(asked(bad, ""), Err(Refusal::Parameter(_))), "{bad}");
-    }
 }

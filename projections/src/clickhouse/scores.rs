@@ -1,7 +1,7 @@
 //! One transaction's score.
 
 use super::{ClickHouse, ClickHouseError, tables::TRANSACTION_SCORES};
-use crate::score::{JournalRecord, Position, ScoreView, is_fraud};
+use crate::score::{JournalRecord, Position, ScoreView};
 use clickhouse::Row;
 use millrace_schemas::{
     Topic,
@@ -105,7 +105,7 @@ fn view(row: ScoreRow) -> Result<ScoreView, ClickHouseError> {
         amount: row.amount,
         currency: row.currency,
         scoring: row.scoring,
-        is_fraud: is_fraud(decision),
+        is_fraud: decision.is_fraud(),
         decision,
         decision_source,
         reasons: row.reasons.into_iter().map(reason).collect(),

@@ -33,6 +33,11 @@ impl Decision {
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|decision| decision.name() == name)
     }
+
+    /// What `is_fraud` of an answer says. Not the label that a client may have sent.
+    pub fn is_fraud(self) -> bool {
+        self == Self::Block
+    }
 }
 
 /// What decided.
