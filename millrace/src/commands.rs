@@ -3,6 +3,7 @@
 pub mod bench;
 pub mod completions;
 pub mod config;
+pub mod configure;
 pub mod deadletters;
 pub mod down;
 pub mod engine;

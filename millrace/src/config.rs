@@ -1,7 +1,7 @@
 //! The whole configuration: one section for each part; every process reads the same file and uses its own sections.
 
 use millrace_ingest::GatewayConfig;
-use millrace_processors::ScoringConfig;
+use millrace_processors::merchants::tally::MerchantsConfig;
 use millrace_projections::{
     clickhouse::ClickHouseConfig,
     query::{QueryConfig, StreamConfig},
@@ -37,8 +37,8 @@ pub struct Config {
     pub stream: StreamConfig,
     /// Every processor.
     pub processor: ProcessorConfig,
-    /// The scoring processor.
-    pub scoring: ScoringConfig,
+    /// What is known of merchants.
+    pub merchants: MerchantsConfig,
     /// Every projector.
     pub projector: SinkConfig,
     /// The reconciler.

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use millrace_ingest::config::ConfigError as GatewayConfigError;
 use millrace_loadgen::open_loop::TargetError;
-use millrace_processors::scoring::rules::RulesError;
+use millrace_processors::scoring::configuration::ChangeError;
 use millrace_projections::clickhouse::rebuild::RebuildError;
 use millrace_runtime::{RuntimeError, config::ConfigError};
 
@@ -35,7 +35,7 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
 
 fn code_of(error: &anyhow::Error) -> u8 {
     use millrace_local::Error;
-    if error.is::<ConfigError>() || error.is::<GatewayConfigError>() || error.is::<RulesError>() {
+    if error.is::<ConfigError>() || error.is::<GatewayConfigError>() || error.is::<ChangeError>() {
         return USAGE;
     }
     if let Some(RuntimeError::Transient(_)) = error.downcast_ref() {

@@ -11,11 +11,13 @@ mod progress;
 
 use std::process::ExitCode;
 
+use millrace_schemas::event::ConfigurationKind;
+
 use clap::{Parser, Subcommand};
 
 use commands::{
-    bench, completions, config as configuration, deadletters, down, engine, loadgen, logs, overview, pause, rebuild,
-    replay, reset, sandbox, services, setup, status, supervise, topics, trace, up, watch,
+    bench, completions, config as configuration, configure, deadletters, down, engine, loadgen, logs, overview, pause,
+    rebuild, replay, reset, sandbox, services, setup, status, supervise, topics, trace, up, watch,
 };
 
 #[global_allocator]
@@ -73,6 +75,21 @@ enum Command {
     /// Keep proving that every record has one outcome and that tables hold what the log makes
     #[command(after_help = services::RECONCILER_EXAMPLES)]
     Reconciler(services::ReconcilerArgs),
+    /// Make something of several topics together, version by version
+    #[command(after_help = services::GATHERER_EXAMPLES)]
+    Gatherer(services::GathererArgs),
+    /// Show or change the rules that scoring decides by
+    #[command(after_help = configure::RULES_EXAMPLES)]
+    Rules(configure::Args),
+    /// Show or change from which score on transactions are reviewed and blocked
+    #[command(after_help = configure::THRESHOLDS_EXAMPLES)]
+    Thresholds(configure::Args),
+    /// Show or change what is blocked whatever its score
+    #[command(after_help = configure::LISTS_EXAMPLES)]
+    Lists(configure::Args),
+    /// Show since which offset each partition is scored by which rules and which merchant risk
+    #[command(after_help = configure::CONFIGURATION_EXAMPLES)]
+    Configuration(configure::ShowArgs),
     /// Make topics, schemas and tables; what is there stays
     #[command(after_help = setup::EXAMPLES)]
     Setup(setup::Args),
@@ -130,6 +147,11 @@ fn main() -> ExitCode {
         Command::Resume(args) => pause::run_resume(&args),
         Command::Rebuild(args) => rebuild::run(&args),
         Command::Reconciler(args) => services::run_reconciler(&args),
+        Command::Gatherer(args) => services::run_gatherer(&args),
+        Command::Rules(args) => configure::run(ConfigurationKind::Rules, args),
+        Command::Thresholds(args) => configure::run(ConfigurationKind::Thresholds, args),
+        Command::Lists(args) => configure::run(ConfigurationKind::Lists, args),
+        Command::Configuration(args) => configure::run_show(&args),
         Command::Setup(args) => setup::run(&args),
         Command::Topics(args) => topics::run_topics(&args),
         Command::Schemas(args) => topics::run_schemas(&args),

@@ -5,7 +5,7 @@
 //! Each line is a transaction in the form of the `transactions` topic (`millrace watch` prints it so), in the order of the log;
 //! `is_fraud` is the label.
 
-use millrace_processors::{Scoring, ScoringConfig};
+use millrace_processors::{Scoring, scoring::rules::RuleSet};
 use millrace_runtime::processor::{Context, Memory, Processor};
 use millrace_schemas::{
     Topic,
@@ -47,7 +47,11 @@ impl Hits {
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let path = arguments.next().ok_or("give a file of transactions, one JSON object to a line")?;
-    let scoring = Scoring::new(&ScoringConfig { rules_file: arguments.next().map(Into::into) })?;
+    let rules = match arguments.next() {
+        Some(path) => RuleSet::parse(&std::fs::read_to_string(path)?)?,
+        None => RuleSet::built_in(),
+    };
+    let scoring = Scoring::with_rules(rules);
     let mut memory = scoring.memory();
     let mut judged = Vec::new();
     let mut decisions: BTreeMap<String, Hits> = BTreeMap::new();

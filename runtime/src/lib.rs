@@ -7,6 +7,8 @@
 //! - [`letters`]: dead letters, what operators did about them, and taking them in again.
 //! - [`reader`]: reading a stretch of a topic, for memory to be rebuilt and people to watch.
 //! - [`feed`]: following a derived topic as it grows, from a place that its reader keeps.
+//! - [`mod@follow`]: knowing all that a small topic holds, such as the configuration, and what comes.
+//! - [`gather`]: making versions of what two topics say together.
 //! - [`replies`]: telling a waiting gateway what became of its record.
 //! - [`reconcile`]: whether every record of a journal has exactly one outcome.
 //! - [`scan`]: reading all there is of a topic, with progress.
@@ -20,6 +22,8 @@ pub mod config;
 pub mod controls;
 mod error;
 pub mod feed;
+pub mod follow;
+pub mod gather;
 mod kafka;
 pub mod letters;
 pub mod lifecycle;

@@ -24,6 +24,8 @@ pub const SINK_SECOND_COPIES_TOTAL: &str = "millrace_sink_second_copies_total";
 pub const SINK_WRITE_SECONDS: &str = "millrace_sink_write_seconds";
 /// Offsets a group has not committed yet, by `group` and `topic`.
 pub const CONSUMER_LAG: &str = "millrace_consumer_lag";
+/// Versions a gatherer wrote, by `worker`.
+pub const GATHERED_VERSIONS_TOTAL: &str = "millrace_gathered_versions_total";
 /// Events a producer appended, by `topic` and `outcome` (ok, unavailable, too_large).
 pub const PRODUCER_EVENTS_TOTAL: &str = "millrace_producer_events_total";
 

@@ -16,6 +16,8 @@ pub enum Sabotage {
     Fencing,
     /// `restore`: memory starts empty.
     Restore,
+    /// `epochs`: a newer basis is decided by at once, and the log does not tell of it.
+    Epochs,
 }
 
 /// Whether something is switched off in this process.
@@ -40,6 +42,7 @@ mod chosen {
         ("intent", Sabotage::Intent),
         ("fencing", Sabotage::Fencing),
         ("restore", Sabotage::Restore),
+        ("epochs", Sabotage::Epochs),
     ];
 
     static CHOSEN: LazyLock<Vec<Sabotage>> = LazyLock::new(|| {

@@ -36,6 +36,7 @@ topics! {
     Labels = "labels": [1],
     TransactionScores = "transaction-scores": [1],
     Purchases = "purchases": [1],
+    MerchantRisk = "merchant-risk": [1],
     DeadLetters = "dead-letters": [1],
     Duplicates = "duplicates": [1],
     Replies = "replies": [1],
@@ -43,6 +44,8 @@ topics! {
     DeadLetterActions = "dead-letter-actions": [1],
     Reconciliation = "reconciliation": [1],
     Schemas = "schemas": [1],
+    Configuration = "configuration": [1],
+    ProcessorEpochs = "processor-epochs": [1],
     Controls = "controls": [1],
 }
 
@@ -71,6 +74,9 @@ pub struct TopicSpec {
     /// Whether only the last record of each key is kept.
     #[serde(default)]
     pub compact: bool,
+    /// Where only the last record of each key is kept: how long the earlier ones stay, in milliseconds.
+    #[serde(default)]
+    pub compact_after_ms: Option<i64>,
     /// Topics of one group have equal partition counts.
     pub group: Option<String>,
     /// A fixed number of partitions; else the deployment's.

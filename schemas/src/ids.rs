@@ -34,6 +34,13 @@ pub fn derived_event_id(log_epoch: &str, source: &Source) -> Uuid {
     uuid::Builder::from_custom_bytes(bytes).into_uuid()
 }
 
+/// Id of an event that has no single source: a hash of the parts that make it what it is.
+pub fn event_id_of(parts: &[&[u8]]) -> Uuid {
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&blake3::hash(&framed(parts)).as_bytes()[..16]);
+    uuid::Builder::from_custom_bytes(bytes).into_uuid()
+}
+
 /// Hash of a business id within its owner; 128 bits, so that two ids never meet by chance.
 pub fn identity_hash(owner: &str, business_id: &str) -> u128 {
     let mut bytes = [0; 16];

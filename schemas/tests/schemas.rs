@@ -3,8 +3,8 @@
 use millrace_schemas::{
     Event, Topic,
     event::{
-        Control, DeadLetter, DeadLetterAction, Duplicate, Label, Purchase, Receipt, Reconciliation, Reply, Request,
-        SchemaRecord, Transaction, TransactionScore,
+        ConfigurationChange, Control, DeadLetter, DeadLetterAction, Duplicate, Label, MerchantRisk, ProcessorEpoch,
+        Purchase, Receipt, Reconciliation, Reply, Request, SchemaRecord, Transaction, TransactionScore,
     },
     wire::{self, Codec},
 };
@@ -98,6 +98,9 @@ macro_rules! each_event {
         $check::<DeadLetterAction>();
         $check::<Reconciliation>();
         $check::<SchemaRecord>();
+        $check::<ConfigurationChange>();
+        $check::<ProcessorEpoch>();
+        $check::<MerchantRisk>();
         $check::<Control>();
     };
 }

@@ -5,7 +5,7 @@ use millrace_ingest::{
     waiting::{Lookup, Waiting},
 };
 use millrace_local::Sandbox;
-use millrace_processors::{Receipts, Scoring, ScoringConfig};
+use millrace_processors::{Receipts, Scoring};
 use millrace_projections::{
     clickhouse::{ClickHouse, ClickHouseConfig, follow},
     query::{self, QueryConfig, StreamConfig},
@@ -66,8 +66,14 @@ impl Deployment {
 
     async fn at(name: &str, brokers: String, registry: String, clickhouse: String) -> Self {
         let unique = format!("{name}_{}", &uuid::Uuid::new_v4().simple().to_string()[..8]);
-        let kafka =
-            KafkaConfig { brokers, topic_prefix: format!("{unique}."), partitions: 3, ..KafkaConfig::default() };
+        // A machine that tests share may stand still for seconds; who tests a deadline sets one.
+        let kafka = KafkaConfig {
+            brokers,
+            topic_prefix: format!("{unique}."),
+            partitions: 3,
+            ack_timeout_ms: 30_000,
+            ..KafkaConfig::default()
+        };
         let registry = RegistryConfig { url: registry, ..RegistryConfig::default() };
         let clickhouse = ClickHouseConfig { url: clickhouse, database: unique, ..ClickHouseConfig::default() };
         let log = Log::new(&kafka, &registry).expect("configuration");
@@ -84,6 +90,10 @@ impl Deployment {
 
     /// Serves the gateway; its base address, and what shuts it down.
     pub async fn streaming_gateway(&mut self, config: GatewayConfig, stream: StreamConfig) -> (String, Shutdown) {
+        let mut config = config;
+        if config.ack_timeout_ms == GatewayConfig::default().ack_timeout_ms {
+            config.ack_timeout_ms = self.kafka.ack_timeout_ms + 1_000;
+        }
         let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.expect("a free port");
         let base = format!("http://{}", listener.local_addr().expect("address"));
         let events = EventProducer::connect(&self.log, "gateway").await.expect("schemas");
@@ -106,7 +116,7 @@ impl Deployment {
 
     /// Runs the scoring processor; cancelling the token ends it.
     pub fn scoring(&mut self) -> Shutdown {
-        let scoring = Scoring::new(&ScoringConfig::default()).expect("rules");
+        let scoring = Scoring::default();
         self.processor(scoring, Rules::default(), ProcessorConfig::default())
     }
 

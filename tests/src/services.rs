@@ -34,10 +34,12 @@ pub enum Service {
     Receipts,
     /// The ClickHouse projector.
     Projector,
+    /// The gatherer of what is known of merchants.
+    Merchants,
 }
 
 impl Service {
-    /// Every service.
+    /// The services that most tests need.
     pub const ALL: [Service; 4] = [Service::Gateway, Service::Scoring, Service::Receipts, Service::Projector];
 
     /// Its name.
@@ -47,6 +49,7 @@ impl Service {
             Service::Scoring => "scoring",
             Service::Receipts => "receipts",
             Service::Projector => "projector",
+            Service::Merchants => "merchants",
         }
     }
 }
@@ -59,6 +62,7 @@ pub struct Services {
     keeper: Keeper,
     ports: Ports,
     sets: Vec<String>,
+    env: Vec<(String, String)>,
     config: PathBuf,
     folder: TempDir,
 }
@@ -74,7 +78,20 @@ impl Services {
         let ports = Ports::free(&names).expect("free ports");
         let ending = Ending { on_signals: true, then: None };
         let keeper = Keeper::new(folder.path().to_owned(), Restart::Never, ending).expect("a thread");
-        Self { keeper, ports, sets: sets.iter().map(|set| (*set).to_owned()).collect(), config, folder }
+        Self {
+            keeper,
+            ports,
+            sets: sets.iter().map(|set| (*set).to_owned()).collect(),
+            env: Vec::new(),
+            config,
+            folder,
+        }
+    }
+
+    /// The same with something in the environment of each process.
+    pub fn with_env(mut self, name: &str, value: &str) -> Self {
+        self.env.push((name.to_owned(), value.to_owned()));
+        self
     }
 
     /// Starts services for the first time and waits until they are ready.
@@ -149,6 +166,7 @@ impl Services {
         let ready = Probe::Http(format!("http://{address}/health/ready"));
         let spec = Spec::service(service.name(), binary(), ready).args(command).arg("--config").arg(&self.config);
         let spec = spec.arg("--set").arg(format!("{key}={address}"));
+        let spec = self.env.iter().fold(spec, |spec, (name, value)| spec.env(name, value));
         self.sets.iter().fold(spec, |spec, set| spec.arg("--set").arg(set))
     }
 }

@@ -1,7 +1,7 @@
 //! Dead letters: seen, taken in again after a fix, once, whatever is killed and however many do it.
 
 use millrace_ingest::GatewayConfig;
-use millrace_processors::{Receipts, Scoring, ScoringConfig};
+use millrace_processors::{Receipts, Scoring};
 use millrace_runtime::{
     Headers, Record, headers, lifecycle::Shutdown, processor::ProcessorConfig, producer::EventProducer,
 };
@@ -42,7 +42,7 @@ impl Desk {
     }
 
     fn scoring(&mut self, rules: Rules, config: ProcessorConfig) -> Shutdown {
-        let scoring = Scoring::new(&ScoringConfig::default()).expect("rules");
+        let scoring = Scoring::default();
         self.deployment.processor(scoring, rules, config)
     }
 

@@ -129,9 +129,9 @@ async fn the_official_python_client_produces_and_reads_beside_http() {
     deployment.scoring();
     deployment.receipts();
 
-    let (status, _) =
+    let (status, answer) =
         post(&base, "/api/v1/transactions", &transaction("c1", "http-1", "1.00", "2026-03-01T10:00:00Z")).await;
-    assert_eq!(status, 200);
+    assert_eq!(status, 200, "{answer}");
     let mut wrong_owner = event("c1", "d4", 10);
     wrong_owner["customer_id"] = json!("c9");
     let mut card = event("c1", "d7", 10);

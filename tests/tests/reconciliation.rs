@@ -1,6 +1,6 @@
 //! The reconciler on real services: what is clean is proven, what is not is named by its offset, what is repaired is clean again.
 
-use millrace_processors::{Scoring, ScoringConfig};
+use millrace_processors::Scoring;
 use millrace_projections::{
     clickhouse::ClickHouse,
     reconciler::{self, ReconcilerConfig, published},
@@ -112,7 +112,7 @@ impl Desk {
     }
 
     fn scoring(&mut self) -> Shutdown {
-        let scoring = Scoring::new(&ScoringConfig::default()).expect("rules");
+        let scoring = Scoring::default();
         self.deployment.processor(scoring, Rules::default(), ProcessorConfig::default())
     }
 

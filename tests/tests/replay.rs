@@ -1,6 +1,9 @@
 //! What processors wrote is recomputed from the journal and compared; what is missing is written, once.
 
-use millrace_processors::{Scoring, ScoringConfig};
+use millrace_processors::{
+    Scoring,
+    scoring::rules::{BUILT_IN, RuleSet},
+};
 use millrace_runtime::{
     Headers, Record, headers, lifecycle::Shutdown, processor::ProcessorConfig, producer::EventProducer,
 };
@@ -39,7 +42,11 @@ impl Bench {
     }
 
     fn scoring_with(&mut self, config: ProcessorConfig) -> Shutdown {
-        let scoring = Scoring::new(&ScoringConfig::default()).expect("rules");
+        self.scoring_by(RuleSet::built_in(), config)
+    }
+
+    fn scoring_by(&mut self, rules: RuleSet, config: ProcessorConfig) -> Shutdown {
+        let scoring = Scoring::with_rules(rules);
         self.deployment.processor(scoring, Rules::default(), config)
     }
 
@@ -133,14 +140,6 @@ async fn what_was_written_through_restarts_is_recomputed_equal() {
     assert_eq!(sum(&partitions, "records"), 600);
     assert_eq!(sum(&partitions, "rounded") + sum(&partitions, "reworded") + sum(&partitions, "other_configuration"), 0);
 
-    // Another set of rules: what rules decide is left out, the rest is compared.
-    let rules = bench.services.folder().join("rules.toml");
-    let built_in = include_str!("../../processors/src/scoring/rules.toml");
-    std::fs::write(&rules, built_in.replacen("\nreview = 0.5", "\nreview = 0.45", 1)).expect("rules are written");
-    let set = format!("scoring.rules_file={}", rules.display());
-    let (status, partitions) = bench.replay(&["scoring", "--verify", "--set", &set]);
-    assert_eq!((status, sum(&partitions, "other_configuration")), (0, sum(&partitions, "outputs")), "{partitions:?}");
-
     let receipts = include_str!("../../schemas/avro/receipts/v1.example.json");
     for receipt in serde_json::from_str::<Vec<Receipt>>(receipts).expect("examples") {
         bench.producer.append(&receipt, Headers::new()).await.expect("acknowledged");
@@ -153,6 +152,19 @@ async fn what_was_written_through_restarts_is_recomputed_equal() {
         events::<Purchase>(&bench.deployment).await.len() + events::<DeadLetter>(&bench.deployment).await.len();
     assert_eq!(status, 0, "{partitions:?}");
     assert!(sum(&partitions, "records") > 0 && decided > 0);
+    bench.deployment.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_configuration_decided_that_the_log_does_not_know_is_left_out() {
+    let mut bench = Bench::new("unknown").await;
+    let rules = RuleSet::parse(&BUILT_IN.replacen("\nreview = 0.5", "\nreview = 0.45", 1)).expect("valid");
+    bench.scoring_by(rules, ProcessorConfig::default());
+    bench.produce(0, 60).await;
+    bench.wait_decided().await;
+    let (status, partitions) = bench.replay(&["scoring", "--verify"]);
+    assert!(sum(&partitions, "outputs") > 0);
+    assert_eq!((status, sum(&partitions, "other_configuration")), (0, sum(&partitions, "outputs")), "{partitions:?}");
     bench.deployment.stop().await;
 }
 

@@ -63,6 +63,12 @@ pub const SERVICES: &[Service] = &[
         after: &[SETUP],
     },
     Service {
+        name: "merchants",
+        command: &["gatherer", "merchants"],
+        serves: Some(Serves { port: "merchants-metrics", key: "worker.listen" }),
+        after: &[SETUP],
+    },
+    Service {
         name: "reconciler",
         command: &["reconciler"],
         serves: Some(Serves { port: "reconciler-metrics", key: "worker.listen" }),

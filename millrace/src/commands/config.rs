@@ -2,7 +2,6 @@
 
 use crate::config::{Config, ConfigArgs};
 use anyhow::{Context, Result};
-use millrace_processors::Scoring;
 use millrace_projections::clickhouse::ClickHouse;
 use std::process::ExitCode;
 
@@ -44,7 +43,6 @@ pub enum Action {
 fn config(config: &Config, action: Action) -> Result<()> {
     if let Action::Check = action {
         config.gateway.check()?;
-        Scoring::new(&config.scoring)?;
         ClickHouse::new(&config.clickhouse).context("clickhouse")?;
     }
     print!("{}", toml::to_string_pretty(config)?);

@@ -10,6 +10,7 @@ use crate::{
 use anyhow::Result;
 use millrace_processors::{Receipts, Scoring};
 use millrace_runtime::{
+    lifecycle::Shutdown,
     log::Log,
     processor::{
         self,
@@ -20,9 +21,9 @@ use millrace_schemas::{event::Derived, rules::Checked};
 use serde_json::Value as Json;
 use std::process::ExitCode;
 
-pub const EXAMPLES: &str = "Decides every record of the journal again, in a fresh memory and with this program's code and configuration, up to the offset
-that the processor has committed, and compares with what was written. Scores of other rules are compared but for what rules
-decide; fractions may differ by a millionth.
+pub const EXAMPLES: &str = "Decides every record of the journal again, in a fresh memory and with this program's code and the configuration that the log
+names, up to the offset that the processor has committed, and compares with what was written. Where the log does not know the
+configuration or the merchants' figures of a score any more, what those decide is left out; fractions may differ by a millionth.
 
 Exits with 0 when all is equal, 1 when something differs, 3 when a service does not answer.
 
@@ -62,7 +63,12 @@ pub fn run(args: Args) -> Result<ExitCode> {
     let config = args.config.load()?;
     block_on(async move {
         match args.processor {
-            Processor::Scoring => work(Scoring::new(&config.scoring)?, &config, &args).await,
+            Processor::Scoring => {
+                let log = Log::new(&config.kafka, &config.registry)?;
+                let ended = Shutdown::new();
+                let _ended = ended.clone().drop_guard();
+                work(Scoring::informed(&log, &ended).await?, &config, &args).await
+            }
             Processor::Receipts => work(Receipts, &config, &args).await,
         }
     })

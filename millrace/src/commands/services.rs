@@ -10,12 +10,14 @@ use millrace_ingest::{
     Gateway,
     waiting::{Lookup, Waiting},
 };
-use millrace_processors::{Receipts, Scoring};
+use millrace_processors::{Receipts, Scoring, merchants::tally::Tally};
 use millrace_projections::{
-    clickhouse::{ClickHouse, follow},
+    clickhouse::{self, ClickHouse},
     query,
 };
-use millrace_runtime::{lifecycle, log::Log, processor, producer::EventProducer, reconcile::Journal, telemetry};
+use millrace_runtime::{
+    gather, lifecycle, log::Log, processor, producer::EventProducer, reconcile::Journal, telemetry,
+};
 use millrace_schemas::{Event as _, event::Derived};
 use std::{process::ExitCode, sync::Arc};
 use tokio::net::TcpListener;
@@ -30,6 +32,10 @@ pub const PROCESSOR_EXAMPLES: &str =
 Examples:
   millrace processor scoring --config millrace.toml
   millrace processor scoring --config millrace.toml --set processor.slot=1";
+
+pub const GATHERER_EXAMPLES: &str = "Examples:
+  millrace gatherer merchants --config millrace.toml
+  millrace gatherer merchants --set merchants.delay_days=7";
 
 pub const PROJECTOR_EXAMPLES: &str = "Examples:
   millrace projector clickhouse --config millrace.toml
@@ -69,6 +75,14 @@ pub struct ProcessorArgs {
 }
 
 #[derive(clap::Args)]
+pub struct GathererArgs {
+    /// Which gatherer
+    gatherer: Gathering,
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
+#[derive(clap::Args)]
 pub struct ProjectorArgs {
     /// Which projection
     projection: Projection,
@@ -88,6 +102,10 @@ pub fn run_processor(args: &ProcessorArgs) -> Result<ExitCode> {
     block_on(processor(args.config.load()?, args.processor)).map(|()| ExitCode::SUCCESS)
 }
 
+pub fn run_gatherer(args: &GathererArgs) -> Result<ExitCode> {
+    block_on(gatherer(args.config.load()?, args.gatherer)).map(|()| ExitCode::SUCCESS)
+}
+
 pub fn run_projector(args: &ProjectorArgs) -> Result<ExitCode> {
     block_on(projector(args.config.load()?, args.projection)).map(|()| ExitCode::SUCCESS)
 }
@@ -99,6 +117,13 @@ pub enum Processor {
     Scoring,
     /// receipts to purchases
     Receipts,
+}
+
+/// A gatherer.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum Gathering {
+    /// transaction-scores and labels to merchant-risk
+    Merchants,
 }
 
 /// A projection.
@@ -155,8 +180,25 @@ async fn processor(config: Config, which: Processor) -> Result<()> {
     let log = Log::new(&config.kafka, &config.registry)?;
     let (rules, options) = (config.rules.into(), config.processor.clone());
     match which {
-        Processor::Scoring => processor::run(Scoring::new(&config.scoring)?, log, rules, options, shutdown).await?,
+        Processor::Scoring => {
+            let scoring = Scoring::informed(&log, &shutdown).await?;
+            processor::run(scoring, log, rules, options, shutdown).await?;
+        }
         Processor::Receipts => processor::run(Receipts, log, rules, options, shutdown).await?,
+    }
+    Ok(())
+}
+
+/// Gathers until it is told to stop.
+async fn gatherer(config: Config, which: Gathering) -> Result<()> {
+    telemetry::log(&config.log);
+    let shutdown = lifecycle::shutdown_on_signals()?;
+    health::serve(config.worker.listen, shutdown.clone()).await?;
+    let log = Log::new(&config.kafka, &config.registry)?;
+    match which {
+        Gathering::Merchants => {
+            gather::run(|| Tally::new(&config.merchants), log, config.rules.into(), shutdown).await?;
+        }
     }
     Ok(())
 }
@@ -171,8 +213,15 @@ async fn projector(config: Config, which: Projection) -> Result<()> {
         Projection::Clickhouse => {
             let schemas = log.codec().await?;
             let clickhouse = ClickHouse::new(&config.clickhouse)?;
-            follow(clickhouse, schemas.codec().clone(), config.rules.into(), log, config.projector.clone(), shutdown)
-                .await?;
+            clickhouse::follow(
+                clickhouse,
+                schemas.codec().clone(),
+                config.rules.into(),
+                log,
+                config.projector.clone(),
+                shutdown,
+            )
+            .await?;
         }
     }
     Ok(())

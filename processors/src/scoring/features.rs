@@ -5,7 +5,7 @@
 
 mod observed;
 
-pub(super) use observed::of;
+pub(super) use observed::{of, of_merchant};
 
 use serde::{Deserialize, Serialize};
 use std::{borrow::Cow, collections::BTreeMap, fmt};
@@ -99,6 +99,22 @@ features! {
     Mean24hToMean = "mean_24h_to_mean",
     /// The merchant is on the blocklist; absent when not.
     MerchantBlocked = "merchant_blocked",
+    /// Transactions with the merchant that occurred on the day that ended some days before the end of `merchant_risk_day`: the days
+    /// that labels are given to come in, 7 unless configured. This and the other figures of merchants are absent before the first
+    /// version of them.
+    MerchantCount1d = "merchant_count_1d",
+    /// The same of the 30 days that ended then.
+    MerchantCount30d = "merchant_count_30d",
+    /// The same of the 7 days that ended then.
+    MerchantCount7d = "merchant_count_7d",
+    /// Share of the transactions of `merchant_count_1d` whose last label is fraud or chargeback; 0 when there is none.
+    MerchantRisk1d = "merchant_risk_1d",
+    /// The same of `merchant_count_30d`.
+    MerchantRisk30d = "merchant_risk_30d",
+    /// The same of `merchant_count_7d`.
+    MerchantRisk7d = "merchant_risk_7d",
+    /// Version of the merchants' figures: the last UTC day whose labels are in them, in days since 1970-01-01.
+    MerchantRiskDay = "merchant_risk_day",
     /// The upstream's risk of the merchant, 0 to 1; absent when not given.
     MerchantRiskScore = "merchant_risk_score",
     /// Kilometres per hour that take the customer over `km_from_previous` in the time between; that is taken as at least a minute.

@@ -5,13 +5,16 @@
 //! - [`history`]: facts of the customer's whole life, with the [`spread`] of its amounts.
 //! - [`fingerprints`]: what stands for texts in the two.
 //! - [`features`]: what rules may refer to, as named numbers.
+//! - [`configuration`]: what was applied through the log, and what it was before.
 //! - [`rules`]: the scorecard that turns features into a score, reasons and a decision.
 
 mod blocklists;
+pub mod configuration;
 mod customer;
 pub mod features;
 pub mod fingerprints;
 pub mod history;
+mod informed;
 pub mod place;
 pub mod rules;
 pub mod spread;
@@ -20,59 +23,94 @@ pub mod windows;
 
 pub use customer::{CustomerBytes, IDLE_MS};
 
+use crate::merchants::versions::{Version, Versions};
+use configuration::{ChangeError, Configurations};
 use customer::Customer;
+use features::Feature;
 use fingerprints::Fingerprints;
 use hashbrown::HashMap;
-use millrace_runtime::processor::{Context, Memory, Processor};
+use millrace_runtime::processor::{Basis, Context, Memory, Processor};
 use millrace_schemas::{
-    event::{DecisionSource, Score, Transaction, TransactionScore},
+    event::{ConfigurationChange, DecisionSource, MerchantRisk, Score, Transaction, TransactionScore},
     time::DAY_MS,
 };
-use rules::{RuleSet, RulesError};
-use serde::{Deserialize, Serialize};
-use std::{path::PathBuf, sync::Arc};
-
-/// Settings of scoring.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct ScoringConfig {
-    /// File with rules, thresholds and blocklists; without one, the built-in rules apply. Its format is explained at the top of
-    /// the built-in file, `rules.toml`.
-    pub rules_file: Option<PathBuf>,
-}
+use rules::RuleSet;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// The processor of transactions.
 #[derive(Debug, Clone)]
 pub struct Scoring {
+    known: Arc<RwLock<Known>>,
+}
+
+/// What scoring decides by, as far as it has come by the log.
+#[derive(Debug, Clone)]
+struct Known {
+    configurations: Configurations,
+    merchants: Versions,
+}
+
+/// What one partition's memory decides by.
+#[derive(Debug, Clone)]
+struct Grounds {
     rules: Arc<RuleSet>,
+    merchants: Option<Arc<Version>>,
+}
+
+/// Names of what scores stand on, in a basis.
+const CONFIGURATION: &str = "configuration";
+const MERCHANT_RISK: &str = "merchant-risk";
+
+impl Default for Scoring {
+    fn default() -> Self {
+        Self::with_rules(RuleSet::built_in())
+    }
 }
 
 impl Scoring {
-    /// Scoring with the configured rules.
+    /// Scoring with these rules until others are applied.
+    pub fn with_rules(rules: RuleSet) -> Self {
+        let (configurations, merchants) = (Configurations::beginning_with(rules), Versions::default());
+        Self { known: Arc::new(RwLock::new(Known { configurations, merchants })) }
+    }
+
+    /// Takes in a change of the configuration: partitions take it up at their next boundary.
     ///
     /// # Errors
-    /// When the rules file cannot be read or is not valid.
-    pub fn new(config: &ScoringConfig) -> Result<Self, RulesError> {
-        let rules = match &config.rules_file {
-            Some(path) => RuleSet::load(path)?,
-            None => RuleSet::built_in(),
-        };
-        Ok(Self::with_rules(rules))
+    /// When it is not valid. Nothing changes then.
+    pub fn configure(&self, change: &ConfigurationChange) -> Result<(), ChangeError> {
+        self.write().configurations.apply(change)
     }
 
-    /// Scoring with these rules.
-    pub fn with_rules(rules: RuleSet) -> Self {
-        Self { rules: Arc::new(rules) }
+    /// What a change would make of the configuration in force: its version.
+    ///
+    /// # Errors
+    /// When it is not valid.
+    pub fn check(&self, change: &ConfigurationChange) -> Result<String, ChangeError> {
+        self.read().configurations.with(change).map(|rules| rules.version().to_owned())
     }
 
-    /// Version of the rules, as each score names it.
-    pub fn configuration(&self) -> &str {
-        self.rules.version()
+    /// Takes in what is known of merchants: partitions take a version up at their next boundary after it is complete.
+    pub fn learn(&self, risk: MerchantRisk) {
+        self.write().merchants.take(risk);
+    }
+
+    /// Version of the configuration in force, as scores name it.
+    pub fn configuration(&self) -> String {
+        self.read().configurations.current().version().to_owned()
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Known> {
+        self.known.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Known> {
+        self.known.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// What the rules and blocklists of a configuration decide of a score.
-const DECIDED_BY_RULES: &[&str] = &[
+/// What the configuration and what is known of merchants decide of a score.
+const DECIDED_BY_BASIS: &[&str] = &[
     "/configuration",
     "/scoring",
     "/decision",
@@ -85,16 +123,25 @@ const DECIDED_BY_RULES: &[&str] = &[
     "/features/is_night",
     "/features/is_weekend",
     "/features/merchant_blocked",
+    "/features/merchant_count_1d",
+    "/features/merchant_count_30d",
+    "/features/merchant_count_7d",
+    "/features/merchant_risk_1d",
+    "/features/merchant_risk_30d",
+    "/features/merchant_risk_7d",
+    "/features/merchant_risk_day",
 ];
 
 impl Processor for Scoring {
     const NAME: &'static str = "scoring";
     const TELLS: Option<fn(&TransactionScore) -> Score> = Some(|scored| Score::from(scored));
     type Out = TransactionScore;
+    const OF_BASIS: &'static [&'static str] = DECIDED_BY_BASIS;
     type Memory = Customers;
 
     fn memory(&self) -> Customers {
-        Customers { rules: Arc::clone(&self.rules), customers: HashMap::new(), clock: 0, swept: 0 }
+        let rules = Arc::clone(self.read().configurations.current());
+        Customers { grounds: Grounds { rules, merchants: None }, customers: HashMap::new(), clock: 0, swept: 0 }
     }
 
     /// Fingerprints differ where the standard library's hash does.
@@ -102,8 +149,33 @@ impl Processor for Scoring {
         format!("2 {:x}", fingerprints::fingerprint("millrace"))
     }
 
-    fn not_comparable(&self, written: &TransactionScore) -> &'static [&'static str] {
-        if written.configuration == self.rules.version() { &[] } else { DECIDED_BY_RULES }
+    fn basis(&self) -> Basis {
+        let known = self.read();
+        let configuration = known.configurations.current().version().to_owned();
+        let merchants = known.merchants.newest().map(|version| (MERCHANT_RISK.to_owned(), version.day.to_string()));
+        [(CONFIGURATION.to_owned(), configuration)].into_iter().chain(merchants).collect()
+    }
+
+    fn take_up(&self, memory: &mut Customers, basis: &Basis) -> bool {
+        let known = self.read();
+        let Some(rules) = basis.get(CONFIGURATION).and_then(|version| known.configurations.find(version)) else {
+            return false;
+        };
+        let merchants = match basis.get(MERCHANT_RISK) {
+            Some(day) => match day.parse().ok().and_then(|day| known.merchants.find(day)) {
+                Some(version) => Some(Arc::clone(version)),
+                None => return false,
+            },
+            None => None,
+        };
+        memory.grounds = Grounds { rules: Arc::clone(rules), merchants };
+        true
+    }
+
+    fn basis_of(&self, written: &TransactionScore) -> Basis {
+        let day = written.features.get(Feature::MerchantRiskDay.name());
+        let merchants = day.map(|day| (MERCHANT_RISK.to_owned(), day.to_string()));
+        [(CONFIGURATION.to_owned(), written.configuration.clone())].into_iter().chain(merchants).collect()
     }
 }
 
@@ -112,7 +184,7 @@ impl Processor for Scoring {
 /// Two are equal when they remember the same, whatever their rules: it is transactions that are remembered, not judgements.
 #[derive(Debug, Clone)]
 pub struct Customers {
-    rules: Arc<RuleSet>,
+    grounds: Grounds,
     customers: HashMap<String, Customer>,
     /// The log's clock: the largest broker's stamp of what was scored, epoch milliseconds.
     clock: i64,
@@ -168,9 +240,13 @@ impl Memory<TransactionScore> for Customers {
         let customer = self.customers.entry_ref(transaction.customer_id.as_str()).or_default();
         customer.forget_if_idle(self.clock);
         let own = Fingerprints::of(&transaction);
-        let seen = customer.see(&transaction, own, &self.rules);
+        let Grounds { rules, merchants } = &self.grounds;
+        let mut seen = customer.see(&transaction, own, rules);
+        if let Some(version) = merchants {
+            features::of_merchant(version, &transaction.merchant_id, &mut seen.features);
+        }
         customer.remember(&transaction, own, self.clock);
-        let verdict = self.rules.judge(&seen.features);
+        let verdict = rules.judge(&seen.features);
         TransactionScore {
             event_id: context.event_id,
             occurred_at: transaction.occurred_at,
@@ -183,7 +259,7 @@ impl Memory<TransactionScore> for Customers {
             decision_source: DecisionSource::Rules,
             reasons: verdict.reasons,
             model: None,
-            configuration: self.rules.version().to_owned(),
+            configuration: rules.version().to_owned(),
             windows: seen.windows.to_event(),
             window_exact: seen.windows.exact,
             features: seen.features.to_map(),

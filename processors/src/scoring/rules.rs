@@ -13,11 +13,15 @@ use file::RulesFile;
 use jiff::tz::TimeZone;
 use millrace_schemas::event::{Decision, Reason};
 use serde::{Deserialize, Serialize};
-use std::path::Path;
+
+/// The rules that come with the program.
+pub const BUILT_IN: &str = include_str!("rules.toml");
 
 /// The rules in force, checked.
 #[derive(Debug, Clone)]
 pub struct RuleSet {
+    /// What it is made of, for the next change.
+    file: RulesFile,
     version: String,
     base: f64,
     thresholds: Thresholds,
@@ -103,26 +107,42 @@ pub struct Verdict {
 impl RuleSet {
     /// The rules that come with the program.
     pub fn built_in() -> Self {
-        Self::parse(include_str!("rules.toml")).expect("the built-in rules are checked by a test")
-    }
-
-    /// Rules from a file.
-    ///
-    /// # Errors
-    /// When it cannot be read, or its content is not valid.
-    pub fn load(path: &Path) -> Result<Self, RulesError> {
-        let text =
-            std::fs::read_to_string(path).map_err(|reason| RulesError::Unreadable { path: path.to_owned(), reason })?;
-        Self::parse(&text).map_err(|reason| RulesError::InFile { path: path.to_owned(), reason: Box::new(reason) })
+        Self::parse(BUILT_IN).expect("the built-in rules are checked by a test")
     }
 
     /// Rules from the text of a file; its form is explained at the top of `rules.toml`.
     ///
     /// # Errors
-    /// When it is not TOML of that form, or a figure in it makes no sense.
+    /// When it is not TOML of that form, or a figure in it makes no sense; with line and column.
     pub fn parse(text: &str) -> Result<Self, RulesError> {
-        let file = RulesFile::parse(text)?;
-        let version = file.version();
+        Self::of(RulesFile::rules(text, None)?)
+    }
+
+    /// These with what a file of rules names: rules, and thresholds and blocklists where they stand in it.
+    ///
+    /// # Errors
+    /// As [`RuleSet::parse`].
+    pub fn with_rules(&self, text: &str) -> Result<Self, RulesError> {
+        Self::of(RulesFile::rules(text, Some(&self.file))?)
+    }
+
+    /// These with the thresholds of a file that holds nothing else.
+    ///
+    /// # Errors
+    /// As [`RuleSet::parse`].
+    pub fn with_thresholds(&self, text: &str) -> Result<Self, RulesError> {
+        Self::of(self.file.with_thresholds(text)?)
+    }
+
+    /// These with the blocklists of a file that holds nothing else but perhaps `blocklist_contribution`.
+    ///
+    /// # Errors
+    /// As [`RuleSet::parse`].
+    pub fn with_lists(&self, text: &str) -> Result<Self, RulesError> {
+        Self::of(self.file.with_lists(text)?)
+    }
+
+    fn of(file: RulesFile) -> Result<Self, RulesError> {
         let blocklisted = LISTS.iter().map(|list| Rule {
             code: list.code.to_owned(),
             text: list.text.to_owned(),
@@ -132,8 +152,15 @@ impl RuleSet {
             blocks: true,
         });
         let rules = blocklisted.chain(file.rules.iter().map(|rule| rule.to_rule())).collect();
-        let zone = file.time_zone()?;
-        Ok(Self { version, base: file.base, thresholds: file.thresholds, blocklists: file.blocklists, zone, rules })
+        Ok(Self {
+            version: file.version(),
+            base: file.base,
+            thresholds: file.thresholds()?,
+            blocklists: file.blocklists.clone().unwrap_or_default(),
+            zone: file.time_zone()?,
+            rules,
+            file,
+        })
     }
 
     /// Stands for the content: equal for equal rules, however the file is written.

@@ -1,6 +1,6 @@
 //! Inputs for the tests.
 
-use millrace_processors::{Scoring, ScoringConfig, scoring::Customers};
+use millrace_processors::{Scoring, scoring::Customers};
 use millrace_runtime::processor::{Context, Memory, Processor};
 use millrace_schemas::{
     event::{Journal, Receipt, ReceiptItem, Source, TimeResolution, Transaction, TransactionScore},
@@ -92,7 +92,7 @@ pub fn context<J: Journal>(input: &J, offset: i64) -> Context {
 
 /// Fresh memory under the built-in rules.
 pub fn customers() -> Customers {
-    Scoring::new(&ScoringConfig::default()).expect("built-in rules").memory()
+    Scoring::default().memory()
 }
 
 /// Scores inputs that stand in the journal one after another, from an offset on.

@@ -2,7 +2,7 @@
 
 use crate::common::{after, context, item, receipt, score, transaction};
 use insta::assert_json_snapshot;
-use millrace_processors::{Receipts, Scoring, ScoringConfig};
+use millrace_processors::{Receipts, Scoring};
 use millrace_runtime::processor::{Memory, Processor};
 use millrace_schemas::{
     Event,
@@ -24,7 +24,7 @@ fn of_schema_examples<P: Processor>(processor: &P) -> Vec<P::Out> {
 
 #[test]
 fn the_schemas_transactions() {
-    let scoring = Scoring::new(&ScoringConfig::default()).expect("built-in rules");
+    let scoring = Scoring::default();
     assert_json_snapshot!(of_schema_examples(&scoring));
 }
 

@@ -2,11 +2,11 @@
 
 use crate::common::last_score;
 use millrace_processors::{
-    Scoring, ScoringConfig,
-    scoring::{features::Feature, rules::RuleSet},
+    Scoring,
+    scoring::{Customers, features::Feature, rules::RuleSet},
 };
-
-const BUILT_IN: &str = include_str!("../../src/scoring/rules.toml");
+use millrace_runtime::processor::{Basis, Processor as _};
+use millrace_schemas::event::{ConfigurationAction, ConfigurationChange, ConfigurationKind, Decision};
 
 const RULE: &str = r#"
 [[rule]]
@@ -96,7 +96,10 @@ fn what_makes_no_sense_is_refused_with_its_place() {
 
 #[test]
 fn a_code_names_one_rule() {
-    assert_eq!(refusal(&(file() + RULE)), "two rules have the code \"velocity\"; a code names one rule");
+    assert_eq!(
+        refusal(&(file() + RULE)),
+        "line 16, column 8: two rules have the code \"velocity\"; a code names one rule"
+    );
 }
 
 #[test]
@@ -116,20 +119,72 @@ fn entries_of_blocklists_that_could_never_be_hit_are_refused() {
     assert!(lists("cards = []").contains("unknown field `cards`"));
 }
 
+fn change(kind: ConfigurationKind, content: &str) -> ConfigurationChange {
+    ConfigurationChange {
+        event_id: "0b8e7a4e-8a0e-4a51-9d5c-2f6d5f6a7b10".into(),
+        kind,
+        action: ConfigurationAction::Apply,
+        name: None,
+        version: String::new(),
+        content: content.into(),
+        decided_at: 0,
+        reason: None,
+    }
+}
+
 #[test]
-fn a_rules_file_is_read_and_named_in_errors() {
-    let folder = tempfile::tempdir().expect("temporary folder");
-    let path = folder.path().join("rules.toml");
-    let scoring = || Scoring::new(&ScoringConfig { rules_file: Some(path.clone()) });
-    assert!(scoring().expect_err("no file").to_string().starts_with("cannot read the rules file "));
+fn what_a_file_leaves_out_stays_as_it_was() {
+    let scoring = Scoring::with_rules(RuleSet::parse(&file()).expect("valid"));
+    let first = scoring.configuration();
+    let apply = |kind, content: &str| scoring.configure(&change(kind, content)).map(|()| scoring.configuration());
+    let thresholds = apply(ConfigurationKind::Thresholds, "[thresholds]\nreview = 0.3\nblock = 0.9\n").expect("valid");
+    assert_eq!(thresholds, RuleSet::parse(&file().replace("0.5", "0.3")).expect("valid").version());
+    apply(ConfigurationKind::Lists, "[blocklists]\ncustomers = ['c1']").expect("valid");
+    // Rules alone, and then with everything.
+    let rules = format!("base = -2.0\nblocklist_contribution = 5.0\n{}", RULE.replace("\"Many\"", "\"So many\""));
+    let merged = apply(ConfigurationKind::Rules, &rules).expect("valid");
+    let whole = (file().replace("0.5", "0.3") + "[blocklists]\ncustomers = ['c1']").replace("\"Many\"", "\"So many\"");
+    assert_eq!(merged, RuleSet::parse(&whole).expect("valid").version());
+    let all = format!("{}[blocklists]\n", file());
+    assert_eq!(apply(ConfigurationKind::Rules, &all).expect("valid"), first);
+}
 
-    std::fs::write(&path, file()).expect("written");
-    assert_eq!(scoring().expect("valid").configuration(), RuleSet::parse(&file()).expect("valid").version());
+#[test]
+fn a_change_that_is_not_valid_changes_nothing_and_says_where() {
+    let scoring = Scoring::default();
+    let before = scoring.configuration();
+    let refused = |kind, content: &str| scoring.configure(&change(kind, content)).expect_err("refused").to_string();
+    let order = refused(ConfigurationKind::Thresholds, "\n[thresholds]\nreview = 0.9\nblock = 0.1\n");
+    assert!(order.starts_with("line 2, column 1: thresholds must lie in order"), "{order}");
+    let code = refused(ConfigurationKind::Rules, &file().replace("\"velocity\"", "\"Velocity\""));
+    assert!(code.starts_with("line 8, column 8: rule code \"Velocity\""), "{code}");
+    let zone = refused(ConfigurationKind::Rules, &file().replace("base", "zone = 'Mars'\nbase"));
+    assert!(zone.starts_with("line 1, column 8: zone: there is no time zone"), "{zone}");
+    let other = refused(ConfigurationKind::Lists, &file());
+    assert!(other.contains("unknown field `base`"), "{other}");
+    let model = scoring.configure(&change(ConfigurationKind::Model, "")).expect_err("refused").to_string();
+    assert_eq!(model, "a change of model by Apply is not known to this build");
+    assert_eq!(scoring.configuration(), before);
+}
 
-    std::fs::write(&path, "base = ").expect("written");
-    let message = scoring().expect_err("not valid").to_string();
-    assert!(message.contains("rules.toml is not valid: ") && message.contains("line 1"), "{message}");
-
-    std::fs::write(&path, BUILT_IN).expect("written");
-    assert_eq!(scoring().expect("valid").configuration(), RuleSet::built_in().version());
+#[test]
+fn a_memory_decides_by_what_it_took_up_and_by_nothing_it_does_not_know() {
+    let scoring = Scoring::default();
+    let (before, mut memory) = (scoring.basis(), scoring.memory());
+    scoring.configure(&change(ConfigurationKind::Lists, "[blocklists]\ncustomers = ['customer-1']")).expect("valid");
+    let after = scoring.basis();
+    assert_ne!(before, after);
+    let decision = |memory: &mut Customers, offset| {
+        let scored = crate::common::score_from(memory, offset, &[crate::common::transaction()]).remove(0);
+        assert_eq!(scoring.basis_of(&scored)["configuration"], scored.configuration);
+        (scored.decision, scored.configuration)
+    };
+    assert_eq!(decision(&mut memory, 0), (Decision::Allow, before["configuration"].clone()));
+    assert!(scoring.take_up(&mut memory, &after));
+    assert_eq!(decision(&mut memory, 1), (Decision::Block, after["configuration"].clone()));
+    assert!(scoring.take_up(&mut memory, &before), "what was in force once is known");
+    assert_eq!(decision(&mut memory, 2).0, Decision::Allow);
+    let unknown = Basis::from([("configuration".to_owned(), "rules-00000000".to_owned())]);
+    assert!(!scoring.take_up(&mut memory, &unknown) && !scoring.take_up(&mut memory, &Basis::new()));
+    assert_eq!(decision(&mut memory, 3), (Decision::Allow, before["configuration"].clone()));
 }

@@ -154,6 +154,9 @@ fn encode(codec: &Codec, rules: &Rules, batch: &Batch) -> Result<Vec<Rows>, Sink
         | Topic::DeadLetterActions
         | Topic::Reconciliation
         | Topic::Schemas
+        | Topic::MerchantRisk
+        | Topic::Configuration
+        | Topic::ProcessorEpochs
         | Topic::Controls => Err(SinkError::Fatal(format!("no table is filled from the topic {}", batch.topic))),
     }
 }

@@ -164,6 +164,7 @@ impl Log {
             ("max.message.bytes", largest.to_string()),
             ("min.insync.replicas", (self.kafka.replication_factor - 1).clamp(1, 2).to_string()),
         ];
+        settings.extend(spec.compact_after_ms.map(|ms| ("min.compaction.lag.ms", ms.to_string())));
         settings.extend(spec.segment_ms.map(|ms| ("segment.ms", ms.to_string())));
         settings
     }

@@ -37,11 +37,11 @@ const QUEUE_BYTES: usize = 64 << 20;
 /// Longest a call of a transaction may take before the worker starts over.
 const CALL_TIMEOUT: Duration = Duration::from_secs(12);
 
-/// One input that was decided.
+/// One input that was decided, or what else is said of a partition at that place.
 pub(super) struct Decided {
     pub(super) partition: i32,
-    /// The input, as the last of its transaction.
-    pub(super) last: Last,
+    /// The input, as the last of its transaction; `None` where no input of the partition was ever decided.
+    pub(super) last: Option<Last>,
     pub(super) output: Option<Output>,
 }
 
@@ -286,7 +286,9 @@ impl Writer {
     /// One transaction. Any error ends the committer: the worker drops its memory and starts over from what is committed.
     fn commit(&self, batch: &[Decided]) -> Result<(), RuntimeError> {
         let began = Instant::now();
-        self.shared.oldest.store(batch[0].last.time, Ordering::Relaxed);
+        if let Some(last) = &batch[0].last {
+            self.shared.oldest.store(last.time, Ordering::Relaxed);
+        }
         // A transaction that fails is aborted by the init_transactions of the next incarnation.
         self.transaction(batch)?;
         let bytes =
@@ -306,7 +308,9 @@ impl Writer {
             if let Some(output) = &decided.output {
                 self.send(output)?;
             }
-            next.insert(decided.partition, &decided.last);
+            if let Some(last) = &decided.last {
+                next.insert(decided.partition, last);
+            }
         }
         self.drain()?;
         let mut offsets = TopicPartitionList::new();
@@ -316,12 +320,18 @@ impl Writer {
             set.map_err(|error| RuntimeError::kafka("collecting offsets", &error))?;
             element.set_metadata(last.marker(&self.epoch, self.partitions).to_string());
         }
+        if offsets.count() > 0 {
+            self.send_offsets(&offsets)?;
+        }
+        retried("commit_transaction", || self.producer.commit_transaction(CALL_TIMEOUT))
+    }
+
+    fn send_offsets(&self, offsets: &TopicPartitionList) -> Result<(), RuntimeError> {
         let group = self.group.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let group = group.ok_or_else(|| RuntimeError::Transient("the partitions were taken away".into()))?;
         retried("send_offsets_to_transaction", || {
-            self.producer.send_offsets_to_transaction(&offsets, &group, CALL_TIMEOUT)
-        })?;
-        retried("commit_transaction", || self.producer.commit_transaction(CALL_TIMEOUT))
+            self.producer.send_offsets_to_transaction(offsets, &group, CALL_TIMEOUT)
+        })
     }
 
     /// What outputs are written with.

@@ -1,7 +1,7 @@
 //! What becomes of one record that was read: the first of an id wins.
 
 use super::{
-    Context, Memory, Processor,
+    Basis, Context, Memory, Processor,
     dedup::{Dedup, Seen},
     input::Refusal,
     offsets::Offsets,
@@ -69,6 +69,8 @@ pub(super) struct Partition<P: Processor> {
     outcomes: Offsets,
     /// Journal offset of the last input that was decided.
     through: Option<i64>,
+    /// What its memory decides by; `None` before one was taken up.
+    basis: Option<Basis>,
 }
 
 impl<P: Processor> Partition<P> {
@@ -89,6 +91,11 @@ impl<P: Processor> Partition<P> {
         self.emitted
     }
 
+    /// What it decides by.
+    pub(super) fn basis(&self) -> Option<&Basis> {
+        self.basis.as_ref()
+    }
+
     /// Notes that an input has an outcome in the log.
     pub(super) fn note(&mut self, offset: i64) {
         self.outcomes.insert(offset);
@@ -104,7 +111,17 @@ impl<P: Processor> Decider<P> {
             emitted: None,
             outcomes: Offsets::default(),
             through: None,
+            basis: None,
         }
+    }
+
+    /// Makes a partition decide by a basis; false when it is not known here.
+    pub(super) fn take_up(&self, partition: &mut Partition<P>, basis: &Basis) -> bool {
+        let is_known = self.processor.take_up(&mut partition.memory, basis);
+        if is_known {
+            partition.basis = Some(basis.clone());
+        }
+        is_known
     }
 
     /// The memory of a snapshot; `None` when the processor cannot read its own.

@@ -8,30 +8,30 @@ use millrace_schemas::{
 use tokio::runtime::Handle;
 
 /// A record that does not pass, as its dead letter tells it.
-pub(super) struct Refusal(pub(super) Vec<FieldError>);
+pub(crate) struct Refusal(pub(crate) Vec<FieldError>);
 
 impl Refusal {
-    pub(super) fn whole(code: &str, message: impl Into<String>) -> Self {
+    pub(crate) fn whole(code: &str, message: impl Into<String>) -> Self {
         Self(vec![FieldError { path: String::new(), code: code.to_owned(), message: message.into() }])
     }
 }
 
 /// Reads inputs.
-pub(super) struct Inputs {
-    pub(super) schemas: Schemas,
-    pub(super) runtime: Handle,
-    pub(super) rules: Rules,
+pub(crate) struct Inputs {
+    pub(crate) schemas: Schemas,
+    pub(crate) runtime: Handle,
+    pub(crate) rules: Rules,
     /// Partitions of the journal.
-    pub(super) partitions: i32,
+    pub(crate) partitions: i32,
     /// Larger records are refused: their outputs might not fit their topics.
-    pub(super) max_bytes: usize,
+    pub(crate) max_bytes: usize,
 }
 
 impl Inputs {
     /// The record as an input that keeps every rule.
     ///
     /// The outer error is of the way to a schema; the inner one of the record.
-    pub(super) fn read<I: Journal + Checked>(&self, record: &Record) -> Result<Result<I, Refusal>, RuntimeError> {
+    pub(crate) fn read<I: Journal + Checked>(&self, record: &Record) -> Result<Result<I, Refusal>, RuntimeError> {
         let bytes = record.value.as_ref().map_or(0, bytes::Bytes::len);
         if bytes > self.max_bytes {
             let message = format!("the record has {bytes} bytes; at most {} are taken", self.max_bytes);

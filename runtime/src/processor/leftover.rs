@@ -9,6 +9,7 @@
 //! That one is aborted, whatever was meant for the other. Where the other was committed in some partitions and is aborted in the rest,
 //! it is torn: the outcomes that are in the log are not decided again, the others are.
 
+use super::basis;
 use crate::{
     Headers, RuntimeError,
     log::Log,
@@ -41,20 +42,16 @@ impl Reach {
 
     fn end(self, log: &Log) -> Result<(), RuntimeError> {
         let transactions = Transactions::in_slot(log, self.processor, self.slot)?;
-        let touch = |topic| {
-            (0..self.partitions).map(move |partition| Outgoing {
-                topic,
-                partition: Some(partition),
-                key: None,
-                value: Vec::new(),
-                headers: Headers::new(),
-            })
-        };
-        let records: Vec<Outgoing> =
-            [self.outputs, Topic::DeadLetters, Topic::Duplicates].into_iter().flat_map(touch).collect();
+        let touch = |topic| (0..self.partitions).map(move |partition| touched(topic, partition));
+        let outcomes = [self.outputs, Topic::DeadLetters, Topic::Duplicates].into_iter().flat_map(touch);
+        let records: Vec<Outgoing> = outcomes.chain([touched(Topic::ProcessorEpochs, basis::PARTITION)]).collect();
         transactions.abort(|open| {
             open.send(&records)?;
             open.touch_offsets(self.processor, self.journal)
         })
     }
+}
+
+fn touched(topic: Topic, partition: i32) -> Outgoing {
+    Outgoing { topic, partition: Some(partition), key: None, value: Vec::new(), headers: Headers::new() }
 }

@@ -85,6 +85,7 @@ impl Committed {
 }
 
 /// The last input of a transaction, as its marker tells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Last {
     pub(super) offset: i64,
     pub(super) time: i64,
@@ -94,6 +95,12 @@ pub(super) struct Last {
 impl Last {
     pub(super) fn of(record: &Record, emitted: Option<i64>) -> Self {
         Self { offset: record.offset, time: record.timestamp, emitted }
+    }
+
+    /// What was last committed of a partition, by a processor.
+    pub(super) fn committed(committed: &Committed) -> Option<Self> {
+        let (offset, marker) = (committed.offset?, committed.marker.as_ref()?);
+        Some(Self { offset: offset - 1, time: marker.time, emitted: marker.emitted })
     }
 
     pub(super) fn marker(&self, epoch: &str, partitions: i32) -> Marker {

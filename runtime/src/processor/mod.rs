@@ -4,13 +4,14 @@
 //! Everything else is the same for all and stands here: [`worker`] has the chain one record goes through, on one thread: it is
 //! read by [`input`], decided by [`decide`], which asks [`dedup`] what was seen, and handed to [`committer`], which writes in Kafka
 //! transactions on another thread, with a [`marker`] beside the offsets. [`restore`] rebuilds memory, [`restorer`] from the broker, beginning with a [`snapshot`] where there is one; [`snapshots`]
-//! takes them. [`leftover`] ends transactions that a broker forgot.
+//! takes them. [`basis`] has what decisions stand on besides, and from where on. [`leftover`] ends transactions that a broker forgot.
 
 mod assignment;
+mod basis;
 mod committer;
 mod decide;
 mod dedup;
-mod input;
+pub(crate) mod input;
 mod leftover;
 mod marker;
 #[cfg(test)]
@@ -25,6 +26,7 @@ mod telling;
 mod worker;
 
 pub(crate) use assignment::starting_positions;
+pub use basis::Basis;
 pub(crate) use decide::dead_letter;
 pub(crate) use marker::Committed;
 pub(crate) use worker::poll_error;
@@ -40,6 +42,8 @@ pub trait Processor: Send + Sync + 'static {
     type Out: Derived;
     /// What a client that waits for an output is told of it; none where nobody waits.
     const TELLS: Option<fn(&Self::Out) -> Score> = None;
+    /// Fields of an output that the basis decides: prefixes of JSON pointers. They cannot be recomputed where it is not known.
+    const OF_BASIS: &'static [&'static str] = &[];
     /// What it remembers of one partition.
     type Memory: Memory<Self::Out>;
 
@@ -51,10 +55,19 @@ pub trait Processor: Send + Sync + 'static {
         String::new()
     }
 
-    /// Fields of a written output that this processor would not give again, since another configuration decided them: prefixes of
-    /// JSON pointers. Nothing when the output is of this one's configuration.
-    fn not_comparable(&self, _written: &Self::Out) -> &'static [&'static str] {
-        &[]
+    /// The newest basis it knows to decide by; cheap to ask. Empty where nothing counts but an input and what came before.
+    fn basis(&self) -> Basis {
+        Basis::new()
+    }
+
+    /// Makes a memory decide by a basis; false when that is not known here, and the memory stays as it was.
+    fn take_up(&self, _memory: &mut Self::Memory, _basis: &Basis) -> bool {
+        true
+    }
+
+    /// The basis that an output was decided by.
+    fn basis_of(&self, _written: &Self::Out) -> Basis {
+        Basis::new()
     }
 }
 

@@ -1,9 +1,9 @@
 //! Restoring partitions from the broker, on threads of their own, so that running partitions go on.
 
 use super::{
-    Processor,
+    Basis, Processor, basis,
     decide::{Decider, Partition},
-    marker::Committed,
+    marker::{Committed, Last},
     restore::{At, Past, Stop, restore},
     snapshot::{self, Snapshot},
 };
@@ -38,6 +38,10 @@ const OPEN_MAX: Duration = Duration::from_secs(kafka::TRANSACTION_TIMEOUT.as_sec
 pub(super) struct Restored<P: Processor> {
     pub(super) number: i32,
     pub(super) partition: Partition<P>,
+    /// The last input that was committed.
+    pub(super) last: Option<Last>,
+    /// What it was decided by last, as the log says, and offset behind the last input that may have been decided so.
+    pub(super) basis: Option<(Basis, i64)>,
     /// Outputs read.
     pub(super) outputs: u64,
     pub(super) took: Duration,
@@ -150,10 +154,18 @@ impl<P: Processor> Thread<P> {
             let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
             let Ok(job) = next else { return };
             let began = Instant::now();
-            let result = match restore(&self.decider, &job.committed, &KafkaPast { thread: &self, job: &job }) {
-                Ok((partition, outputs)) => {
-                    Ok(Restored { number: job.committed.partition, partition, outputs, took: began.elapsed() })
-                }
+            let past = KafkaPast { thread: &self, job: &job };
+            let restored = restore(&self.decider, &job.committed, &past)
+                .and_then(|(partition, outputs)| past.basis().map(|basis| (partition, outputs, basis)));
+            let result = match restored {
+                Ok((partition, outputs, basis)) => Ok(Restored {
+                    number: job.committed.partition,
+                    partition,
+                    last: Last::committed(&job.committed),
+                    basis,
+                    outputs,
+                    took: began.elapsed(),
+                }),
                 Err(Stop::Failed(error)) => Err(error),
                 Err(Stop::Unwanted) => continue,
             };
@@ -183,14 +195,64 @@ impl<P: Processor> KafkaPast<'_, P> {
         from: From,
         each: &mut dyn FnMut(&Record) -> Result<(), RuntimeError>,
     ) -> Result<(), Stop> {
-        self.wait_until_readable(topic)?;
-        let mut reader = Reader::new(&self.thread.kafka, topic, &[self.job.committed.partition], from)?;
+        self.records_of(topic, self.job.committed.partition, from, each)
+    }
+
+    fn records_of(
+        &self,
+        topic: Topic,
+        number: i32,
+        from: From,
+        each: &mut dyn FnMut(&Record) -> Result<(), RuntimeError>,
+    ) -> Result<(), Stop> {
+        self.wait_until_readable(topic, number)?;
+        let mut reader = Reader::new(&self.thread.kafka, topic, &[number], from)?;
         loop {
             self.still_wanted()?;
             match reader.next(WAIT)? {
                 Read::Record(record) => each(&record)?,
                 Read::End(_) => return Ok(()),
                 Read::Idle => {}
+            }
+        }
+    }
+
+    /// What the partition was decided by last, as the log says, and offset behind the last input that is there: up to it, somebody
+    /// may have been told what was decided by that and is not committed.
+    fn basis(&self) -> Result<Option<(Basis, i64)>, Stop> {
+        let Thread { decider, schemas, runtime, .. } = self.thread;
+        let mut last = None;
+        if !decider.processor.basis().is_empty() {
+            self.records_of(Topic::ProcessorEpochs, basis::PARTITION, From::Beginning, &mut |record| {
+                let found = basis::of_record(schemas, runtime, record, P::NAME, self.job.committed.partition)?;
+                last = found.or_else(|| last.take());
+                Ok(())
+            })?;
+        }
+        last.map(|basis| Ok((basis, self.end_of_inputs()?))).transpose()
+    }
+
+    /// Offset behind the last input that is there and not committed; 0 when there is none. Behind it may stand what is no record: ends
+    /// of transactions.
+    fn end_of_inputs(&self) -> Result<i64, Stop> {
+        let (topic, number) = (<P::Out as Derived>::From::TOPIC, self.job.committed.partition);
+        let (begin, end) = self.thread.ends.range(topic, number)?;
+        let begin = begin.max(self.job.committed.offset.unwrap_or(0));
+        let mut looked = 1;
+        loop {
+            let from = begin.max(end - looked);
+            if from >= end {
+                return Ok(0);
+            }
+            let mut last = None;
+            self.records_of(topic, number, From::Offset(from), &mut |record| {
+                last = Some(record.offset + 1);
+                Ok(())
+            })?;
+            match last {
+                Some(last) => return Ok(last),
+                None if from == begin => return Ok(0),
+                None => looked *= 2,
             }
         }
     }
@@ -219,8 +281,8 @@ impl<P: Processor> KafkaPast<'_, P> {
 
     /// Waits until everything that stands in the partition now is decided to be committed or aborted. A former owner's last
     /// transaction may be committed for the offsets while its marker is not in this partition yet, where readers stop.
-    fn wait_until_readable(&self, topic: Topic) -> Result<(), Stop> {
-        let (ends, number, until) = (&self.thread.ends, self.job.committed.partition, Instant::now() + OPEN_MAX);
+    fn wait_until_readable(&self, topic: Topic, number: i32) -> Result<(), Stop> {
+        let (ends, until) = (&self.thread.ends, Instant::now() + OPEN_MAX);
         let end = ends.of_all(topic, number)?;
         while ends.of_readable(topic, number)? < end {
             self.still_wanted()?;

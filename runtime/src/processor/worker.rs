@@ -1,8 +1,9 @@
 //! A processor's loop: one thread polls and decides in offset order, and never waits for a transaction.
 
 use super::{
-    Processor,
+    Basis, Processor,
     assignment::{Assignment, Change},
+    basis,
     committer::{Committer, Decided, Journal},
     decide::{Decider, In, Partition, output},
     input::Inputs,
@@ -21,6 +22,7 @@ use crate::{
     log::Log,
     metrics as names,
     reader::{passes, topic_name},
+    sabotage::{self, Sabotage},
 };
 use millrace_schemas::{Event, Topic, event::Derived, rules::Checked, rules::Rules, time::DAY_MS};
 use rdkafka::{
@@ -39,6 +41,8 @@ use tokio::{runtime::Handle, sync::OnceCell};
 
 /// How long a poll may wait.
 const POLL: Duration = Duration::from_millis(50);
+/// How often it is looked whether there is a newer basis to decide by.
+const LOOK_FOR_BASIS: Duration = Duration::from_millis(200);
 
 /// What a processor's process is told.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -194,6 +198,10 @@ struct Worker<P: Processor> {
     telling: Option<Telling<P::Out>>,
     /// The running ones.
     partitions: BTreeMap<i32, Partition<P>>,
+    /// The last input of each that was decided or committed.
+    lasts: BTreeMap<i32, Last>,
+    /// Offsets before which each decides as it did before it was taken over: somebody may have been told.
+    told_until: BTreeMap<i32, i64>,
     orders: Orders,
     /// Whether the partitions are paused.
     is_paused: bool,
@@ -234,6 +242,8 @@ where
             committer,
             telling,
             partitions: BTreeMap::new(),
+            lasts: BTreeMap::new(),
+            told_until: BTreeMap::new(),
             orders,
             is_paused: false,
             beat,
@@ -242,11 +252,16 @@ where
 
     fn run(mut self, shutdown: &Shutdown) -> Result<(), RuntimeError> {
         let mut last_look = Instant::now();
+        let mut last_basis = Instant::now();
         while !shutdown.is_cancelled() {
             self.committer.check()?;
             self.follow_assignment()?;
             self.take_restored()?;
             self.follow_operator()?;
+            if last_basis.elapsed() > LOOK_FOR_BASIS {
+                last_basis = Instant::now();
+                self.follow_basis()?;
+            }
             self.poll()?;
             if last_look.elapsed() > Duration::from_secs(1) {
                 last_look = Instant::now();
@@ -272,6 +287,8 @@ where
                     self.restorer.abandon();
                     self.snapshots.iter_mut().for_each(Snapshots::forget);
                     self.partitions.clear();
+                    self.lasts.clear();
+                    self.told_until.clear();
                 }
                 Change::Failed(error) => return Err(error),
             }
@@ -289,16 +306,75 @@ where
                 took_ms = restored.took.as_millis() as u64,
                 "memory rebuilt"
             );
-            if !self.is_paused {
-                self.consumer
-                    .resume(&self.list([restored.number]))
-                    .map_err(|error| RuntimeError::kafka("resuming", &error))?;
-            }
             if let Some(snapshots) = &mut self.snapshots {
                 let end = self.restorer.end_of_outputs(restored.number)?;
                 snapshots.begin(restored.number, &restored.partition, end);
             }
-            self.partitions.insert(restored.number, restored.partition);
+            let number = restored.number;
+            self.lasts.extend(restored.last.map(|last| (number, last)));
+            self.partitions.insert(number, restored.partition);
+            self.go_on_by(number, restored.basis)?;
+            if !self.is_paused {
+                self.consumer.resume(&self.list([number])).map_err(|error| RuntimeError::kafka("resuming", &error))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes a partition decide as before it was taken over; by the newest basis where that is not known any more, or was none.
+    fn go_on_by(&mut self, number: i32, before: Option<(Basis, i64)>) -> Result<(), RuntimeError> {
+        let Some(partition) = self.partitions.get_mut(&number) else { return Ok(()) };
+        if let Some((basis, until)) = before {
+            if self.decider.take_up(partition, &basis) {
+                self.told_until.insert(number, until);
+                return Ok(());
+            }
+            tracing::warn!(processor = P::NAME, number, ?basis, "what it decided by is not known any more");
+        }
+        self.follow_basis()
+    }
+
+    /// Whether nothing is left to decide that somebody may have been told of before a partition was taken over.
+    fn is_past_told(&self, number: i32) -> bool {
+        let next = self.lasts.get(&number).map_or(0, |last| last.offset + 1);
+        self.told_until.get(&number).is_none_or(|until| next >= *until)
+    }
+
+    /// Takes up a newer basis at a boundary that the log tells of, before anything is decided by it.
+    fn follow_basis(&mut self) -> Result<(), RuntimeError> {
+        let newest = self.decider.processor.basis();
+        let differs = |(number, partition): &(&i32, &Partition<P>)| {
+            partition.basis() != Some(&newest) && self.is_past_told(**number)
+        };
+        let numbers: Vec<i32> = self.partitions.iter().filter(differs).map(|(number, _)| *number).collect();
+        if newest.is_empty() || numbers.is_empty() {
+            return Ok(());
+        }
+        let drain = Duration::from_millis(self.config.drain_timeout_ms);
+        if !sabotage::is_on(Sabotage::Epochs) {
+            self.committer.flush(drain)?;
+            self.tell_epochs(&numbers, &newest)?;
+            self.committer.flush(drain)?;
+        }
+        for number in &numbers {
+            let taken_up =
+                self.partitions.get_mut(number).is_some_and(|partition| self.decider.take_up(partition, &newest));
+            if !taken_up {
+                return Err(RuntimeError::Transient("what decisions stand on was replaced at this moment".into()));
+            }
+        }
+        tracing::info!(processor = P::NAME, partitions = ?numbers, basis = ?newest, "decides by this from now on");
+        Ok(())
+    }
+
+    /// Hands over the records that say from which offset on partitions decide by a basis.
+    fn tell_epochs(&self, numbers: &[i32], basis: &Basis) -> Result<(), RuntimeError> {
+        for number in numbers {
+            let last = self.lasts.get(number).copied();
+            let codec = self.inputs.schemas.codec();
+            let output = basis::epoch(codec, P::NAME, &self.journal, *number, last.as_ref(), basis)
+                .map_err(|error| RuntimeError::Fatal(error.to_string()))?;
+            self.committer.push(Decided { partition: *number, last, output: Some(output) })?;
         }
         Ok(())
     }
@@ -353,7 +429,9 @@ where
         }
         let output = output(self.inputs.schemas.codec(), record, &outcome)?;
         let emitted = partition.emitted().map(|(offset, _)| offset);
-        self.committer.push(Decided { partition: record.partition, last: Last::of(record, emitted), output })
+        let last = Last::of(record, emitted);
+        self.lasts.insert(record.partition, last);
+        self.committer.push(Decided { partition: record.partition, last: Some(last), output })
     }
 
     /// Takes a snapshot of the partition whose turn it is.

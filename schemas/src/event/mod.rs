@@ -2,6 +2,7 @@
 
 mod audit;
 mod common;
+mod configuration;
 mod label;
 mod letters;
 mod purchase;
@@ -13,6 +14,9 @@ mod transaction;
 
 pub use audit::{Control, ControlState, ItemResult, Request, SchemaRecord};
 pub use common::{FieldError, Source, TimeResolution};
+pub use configuration::{
+    ConfigurationAction, ConfigurationChange, ConfigurationKind, MerchantRisk, MerchantRiskEnd, ProcessorEpoch,
+};
 pub use label::{Label, LabelKind};
 pub use letters::{DeadLetter, DeadLetterAction, Duplicate, LetterAction};
 pub use purchase::{Purchase, PurchaseLine, ReceiptKind};
@@ -93,6 +97,9 @@ event!(DeadLetterAction, DeadLetterActions, self => self.letter_id.clone().into_
 event!(Reconciliation, Reconciliation, self => format!("{}/{}", self.topic, self.partition).into_bytes());
 event!(Reply, Replies, self => self.slot.to_string().into_bytes());
 event!(SchemaRecord, Schemas, self => self.id.to_string().into_bytes());
+event!(ConfigurationChange, Configuration, self => self.kind.name().as_bytes().to_vec());
+event!(ProcessorEpoch, ProcessorEpochs, self => format!("{}/{}", self.processor, self.partition).into_bytes());
+event!(MerchantRisk, MerchantRisk, self => self.merchant_id.clone().into_bytes());
 event!(Control, Controls, self => self.worker.clone().into_bytes());
 
 impl Journal for Transaction {

@@ -87,7 +87,7 @@ impl Stage {
         let link = match service {
             // Each processor comes its own way, so that one of a group can be cut off.
             Service::Scoring | Service::Receipts => format!("kafka-{member}"),
-            Service::Gateway | Service::Projector => format!("kafka-{}", service.name()),
+            Service::Gateway | Service::Projector | Service::Merchants => format!("kafka-{}", service.name()),
         };
         let config = self.sandbox.folder().join(format!("{link}.toml"));
         fs::write(&config, self.configuration(&link)).expect("the sandbox's folder can be written to");
@@ -96,7 +96,7 @@ impl Stage {
         let spec = Spec::service(member, services::binary(), ready).args(command).arg("--config").arg(config);
         let spec = spec.arg("--set").arg(format!("{key}={address}"));
         let section = match service {
-            Service::Gateway => None,
+            Service::Gateway | Service::Merchants => None,
             Service::Scoring | Service::Receipts => Some("processor"),
             Service::Projector => Some("projector"),
         };

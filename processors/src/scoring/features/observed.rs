@@ -4,6 +4,7 @@ use super::{
     super::{history::Past, place::Place, rules::RuleSet, visits::VisitsView, windows::WindowsView},
     Feature, Features,
 };
+use crate::merchants::versions::Version;
 use jiff::{Timestamp, civil::Weekday};
 use millrace_schemas::{
     event::Transaction,
@@ -32,6 +33,20 @@ pub(in super::super) fn of(
         features.set(feature, 1.0);
     }
     features
+}
+
+/// What is known of the merchant's past.
+pub(in super::super) fn of_merchant(version: &Version, merchant_id: &str, features: &mut Features) {
+    let figures = version.of(merchant_id);
+    let counts = [Feature::MerchantCount1d, Feature::MerchantCount7d, Feature::MerchantCount30d];
+    let risks = [Feature::MerchantRisk1d, Feature::MerchantRisk7d, Feature::MerchantRisk30d];
+    for (feature, count) in counts.into_iter().zip(figures.counts) {
+        features.set(feature, f64::from(count));
+    }
+    for (feature, risk) in risks.into_iter().zip(figures.risks()) {
+        features.set(feature, risk);
+    }
+    features.set(Feature::MerchantRiskDay, f64::from(version.day));
 }
 
 /// What the transaction itself says, the upstream's signals included.

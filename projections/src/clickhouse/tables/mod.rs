@@ -117,6 +117,9 @@ pub const fn of_topic(topic: Topic) -> &'static [&'static str] {
         | Topic::DeadLetterActions
         | Topic::Reconciliation
         | Topic::Schemas
+        | Topic::MerchantRisk
+        | Topic::Configuration
+        | Topic::ProcessorEpochs
         | Topic::Controls => &[],
     }
 }

@@ -80,6 +80,7 @@ where
         // A repair of an earlier record may stand among them.
         let (written, strays): (Vec<_>, Vec<_>) = written.into_iter().partition(|it| it.source == record.offset);
         strays.into_iter().try_for_each(|stray| self.stray(stray))?;
+        self.decide_as(written.first());
         let input = self.inputs.read::<In<P>>(record)?;
         let recomputed = self.decider.decide(&mut self.memory, record, input)?;
         let should_be = kind(&recomputed);
@@ -186,7 +187,11 @@ where
         let left_out = match &written.outcome {
             Outcome::Emit(output) => {
                 self.take_from_waiting(output, written.source, at);
-                self.decider.processor.not_comparable(output)
+                let basis_of = |output| self.decider.processor.basis_of(output);
+                match recomputed {
+                    Outcome::Emit(again) if basis_of(output) != basis_of(again) => P::OF_BASIS,
+                    _ => &[],
+                }
             }
             _ => &[],
         };
@@ -200,6 +205,16 @@ where
             self.tell(written.source, Kind::Different, || fields);
         }
         Ok(())
+    }
+
+    /// Makes the memory decide by what an output was decided by, where that is known here.
+    fn decide_as(&mut self, written: Option<&Written<P::Out>>) {
+        if let Some(Written { outcome: Outcome::Emit(output), .. }) = written {
+            let basis = self.decider.processor.basis_of(output);
+            if self.memory.basis() != Some(&basis) {
+                self.decider.take_up(&mut self.memory, &basis);
+            }
+        }
     }
 
     /// An id whose first record has no outcome took effect through a later one.

@@ -1,0 +1,268 @@
+//! `millrace rules`, `millrace thresholds`, `millrace lists`: what scoring decides by, changed through the log; `millrace configuration`:
+//! since which offset each partition decides by what.
+
+use crate::{
+    config::{Config, ConfigArgs, block_on},
+    output::Output,
+};
+use anyhow::{Context, Result, bail};
+use millrace_processors::{
+    Scoring,
+    scoring::{configuration::content_version, rules::BUILT_IN},
+};
+use millrace_runtime::{
+    Headers,
+    clock::{Clock as _, Ids as _, RandomIds, SystemClock},
+    follow::{Followed, read_all},
+    log::Log,
+    processor::Processor as _,
+    producer::EventProducer,
+};
+use millrace_schemas::{
+    event::{ConfigurationAction, ConfigurationChange, ConfigurationKind, ProcessorEpoch},
+    time::{DAY_MS, format_instant},
+};
+use serde::Serialize;
+use std::{collections::BTreeMap, path::PathBuf, process::ExitCode};
+
+pub const RULES_EXAMPLES: &str = "A file of rules may hold [thresholds] and [blocklists] too; what it leaves out stays as it is. Each partition takes a change up
+within a second, at an offset that the log records: `millrace configuration` shows it.
+
+Examples:
+  millrace rules show > rules.toml
+  millrace rules apply rules.toml --check
+  millrace rules apply rules.toml --reason 'fewer alerts at night'
+  millrace rules rollback";
+
+pub const THRESHOLDS_EXAMPLES: &str =
+    "A file of thresholds holds [thresholds] with `review` and `block` and nothing else.
+
+Examples:
+  printf '[thresholds]\\nreview = 0.4\\nblock = 0.9\\n' > thresholds.toml
+  millrace thresholds apply thresholds.toml --reason 'too many alerts'
+  millrace thresholds history";
+
+pub const LISTS_EXAMPLES: &str = "A file of lists holds [blocklists] with any of `customers`, `merchants`, `card_bins`, `ip_addresses`, `devices`. It replaces all of
+them.
+
+Examples:
+  printf '[blocklists]\\nmerchants = [\"m-13\"]\\n' > lists.toml
+  millrace lists apply lists.toml
+  millrace lists rollback --to 3";
+
+pub const CONFIGURATION_EXAMPLES: &str = "Examples:
+  millrace configuration
+  millrace configuration --json";
+
+#[derive(clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    action: Action,
+    #[command(flatten)]
+    config: ConfigArgs,
+    #[command(flatten)]
+    output: Output,
+}
+
+/// What can be done with a part of the configuration.
+#[derive(clap::Subcommand)]
+enum Action {
+    /// Check a file and put it in force
+    Apply {
+        /// TOML file, `-` for standard input
+        file: PathBuf,
+        /// Why, for whoever looks at the history
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+        /// Only say what it would make of the configuration
+        #[arg(long)]
+        check: bool,
+    },
+    /// Print the file that was applied last
+    Show,
+    /// Show every change
+    History,
+    /// Put in force what was before the last change, as a change of its own
+    Rollback {
+        /// The change to go back to, by its offset as `history` shows it
+        #[arg(long, value_name = "OFFSET")]
+        to: Option<i64>,
+        /// Why, for whoever looks at the history
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+    },
+}
+
+#[derive(clap::Args)]
+pub struct ShowArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    #[command(flatten)]
+    output: Output,
+}
+
+pub fn run(kind: ConfigurationKind, args: Args) -> Result<ExitCode> {
+    let config = args.config.load()?;
+    block_on(async move {
+        let changes = Changes::read(&config, kind).await?;
+        match args.action {
+            Action::Apply { file, reason, check } => {
+                let content = read(&file)?;
+                let version = changes.version_with(&content).with_context(|| file.display().to_string())?;
+                if check {
+                    println!("{} is valid: the configuration would be {version}", file.display());
+                } else {
+                    changes.apply(content, reason).await?;
+                }
+            }
+            Action::Show => print!("{}", String::from_utf8_lossy(changes.last()?)),
+            Action::History => changes.print(args.output)?,
+            Action::Rollback { to, reason } => {
+                let content = changes.before(to)?.to_vec();
+                changes.apply(content, reason).await?;
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+/// The changes that were made, and what they make together.
+struct Changes {
+    log: Log,
+    kind: ConfigurationKind,
+    /// Those of the kind.
+    all: Vec<Followed<ConfigurationChange>>,
+    scoring: Scoring,
+}
+
+impl Changes {
+    async fn read(config: &Config, kind: ConfigurationKind) -> Result<Self> {
+        let log = Log::new(&config.kafka, &config.registry)?;
+        let mut all = read_all::<ConfigurationChange>(&log).await?;
+        let scoring = Scoring::default();
+        // One that is not valid is none.
+        all.retain(|change| scoring.configure(&change.event).is_ok() && change.event.kind == kind);
+        Ok(Self { log, kind, all, scoring })
+    }
+
+    fn change(&self, content: Vec<u8>, reason: Option<String>) -> ConfigurationChange {
+        ConfigurationChange {
+            event_id: RandomIds.event_id().to_string(),
+            kind: self.kind,
+            action: ConfigurationAction::Apply,
+            name: None,
+            version: content_version(self.kind, &content),
+            content,
+            decided_at: SystemClock.now_ms(),
+            reason,
+        }
+    }
+
+    /// The configuration's version with one more change.
+    fn version_with(&self, content: &[u8]) -> Result<String> {
+        Ok(self.scoring.check(&self.change(content.to_vec(), None))?)
+    }
+
+    async fn apply(&self, content: Vec<u8>, reason: Option<String>) -> Result<()> {
+        let (before, version) = (self.scoring.configuration(), self.version_with(&content)?);
+        let producer = EventProducer::connect(&self.log, "configuration").await?;
+        let appended = producer.append(&self.change(content, reason), Headers::new()).await?;
+        println!("{before} -> {version}, at offset {} of the configuration", appended.offset);
+        Ok(())
+    }
+
+    /// Content of the last change.
+    fn last(&self) -> Result<&[u8]> {
+        match (self.all.last(), self.kind) {
+            (Some(change), _) => Ok(&change.event.content),
+            (None, ConfigurationKind::Rules) => Ok(BUILT_IN.as_bytes()),
+            (None, kind) => bail!("no {0} were applied yet; those of the rules hold: millrace rules show", kind.name()),
+        }
+    }
+
+    /// Content of the change before the last, or of the one at an offset.
+    fn before(&self, to: Option<i64>) -> Result<&[u8]> {
+        let kind = self.kind.name();
+        let found = match to {
+            Some(offset) => self.all.iter().find(|change| change.offset == offset),
+            None => self.all.len().checked_sub(2).and_then(|at| self.all.get(at)),
+        };
+        match (found, to) {
+            (Some(change), _) => Ok(&change.event.content),
+            (None, Some(offset)) => {
+                bail!("no change of {kind} stands at offset {offset}; `millrace {kind} history` shows them")
+            }
+            (None, None) if self.kind == ConfigurationKind::Rules && self.all.len() == 1 => Ok(BUILT_IN.as_bytes()),
+            (None, None) => bail!("there is nothing to go back to: {kind} were changed {} times", self.all.len()),
+        }
+    }
+
+    fn print(&self, output: Output) -> Result<()> {
+        #[derive(Serialize)]
+        struct Row<'a> {
+            offset: i64,
+            at: String,
+            version: &'a str,
+            bytes: usize,
+            reason: &'a str,
+        }
+        let rows: Vec<Row<'_>> = self
+            .all
+            .iter()
+            .map(|Followed { event, offset, .. }| Row {
+                offset: *offset,
+                at: format_instant(event.decided_at),
+                version: &event.version,
+                bytes: event.content.len(),
+                reason: event.reason.as_deref().unwrap_or_default(),
+            })
+            .collect();
+        output.table(&rows, &["offset", "at", "version", "bytes", "reason"], |row| {
+            let reason = row.reason.to_owned();
+            vec![row.offset.to_string(), row.at.clone(), row.version.to_owned(), row.bytes.to_string(), reason]
+        })
+    }
+}
+
+/// What the last change of each partition made it decide by.
+pub fn run_show(args: &ShowArgs) -> Result<ExitCode> {
+    let config = args.config.load()?;
+    let output = args.output;
+    block_on(async move {
+        let log = Log::new(&config.kafka, &config.registry)?;
+        let (scoring, mut epochs) = (Scoring::default(), BTreeMap::new());
+        for change in read_all::<ConfigurationChange>(&log).await? {
+            if let Err(error) = scoring.configure(&change.event) {
+                eprintln!("the change at offset {} is passed over: {error}", change.offset);
+            }
+        }
+        for Followed { event, .. } in read_all::<ProcessorEpoch>(&log).await? {
+            if event.processor == Scoring::NAME {
+                epochs.insert(event.partition, event);
+            }
+        }
+        if !output.json {
+            println!("in force: {}\n", scoring.configuration());
+        }
+        let rows: Vec<&ProcessorEpoch> = epochs.values().collect();
+        output.table(&rows, &["partition", "since offset", "configuration", "merchant risk"], |epoch| {
+            let version = |name: &str| epoch.basis.get(name).cloned().unwrap_or_default();
+            let place = [epoch.partition.to_string(), epoch.from_offset.to_string()];
+            place.into_iter().chain([version("configuration"), day(&version("merchant-risk"))]).collect()
+        })?;
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+/// Days since 1970-01-01 as a date.
+fn day(days: &str) -> String {
+    let instant = days.parse().map(|days: i64| format_instant(days.saturating_mul(DAY_MS)));
+    instant.map(|instant| instant.chars().take_while(|letter| *letter != 'T').collect()).unwrap_or_default()
+}
+
+fn read(file: &PathBuf) -> Result<Vec<u8>> {
+    if file.as_os_str() == "-" {
+        return std::io::read_to_string(std::io::stdin()).map(String::into_bytes).context("reading standard input");
+    }
+    std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))
+}
