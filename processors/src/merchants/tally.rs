@@ -162,7 +162,7 @@ impl Tally {
             .filter(|(_, figures)| !figures.is_zero())
             .collect();
         let before = self.written.table();
-        let gone = before.keys().map(String::as_str).filter(|merchant| !now.contains_key(merchant));
+        let gone = before.keys().map(|merchant| &**merchant).filter(|merchant| !now.contains_key(merchant));
         let mut changed: BTreeMap<&str, Figures> = gone.map(|merchant| (merchant, Figures::default())).collect();
         changed.extend(now.iter().filter(|(merchant, figures)| before.get(**merchant) != Some(*figures)));
         let end = MerchantRiskEnd {

@@ -13,7 +13,7 @@ const REMEMBERED: usize = 8;
 pub struct Version {
     /// The UTC day, in days since 1970-01-01.
     pub day: i32,
-    figures: HashMap<String, Figures>,
+    figures: HashMap<Arc<str>, Figures>,
 }
 
 impl Version {
@@ -26,7 +26,7 @@ impl Version {
 /// The last versions, and what has come of the next one.
 #[derive(Debug, Clone, Default)]
 pub struct Versions {
-    table: HashMap<String, Figures>,
+    table: HashMap<Arc<str>, Figures>,
     complete: VecDeque<Arc<Version>>,
 }
 
@@ -38,9 +38,9 @@ impl Versions {
             None => {
                 let figures = figures(&record);
                 if figures.is_zero() {
-                    self.table.remove(&record.merchant_id);
+                    self.table.remove(record.merchant_id.as_str());
                 } else {
-                    self.table.insert(record.merchant_id, figures);
+                    self.table.insert(record.merchant_id.into(), figures);
                 }
             }
         }
@@ -69,7 +69,7 @@ impl Versions {
     }
 
     /// The figures of each merchant that has any, as the last records say.
-    pub(crate) fn table(&self) -> &HashMap<String, Figures> {
+    pub(crate) fn table(&self) -> &HashMap<Arc<str>, Figures> {
         &self.table
     }
 }
