@@ -5,9 +5,11 @@
 //! - [`mapping`]: how the rows of a CSV file become transactions or receipts.
 //! - [`receipts`]: receipts made up from a seed.
 //! - [`open_loop`]: single transactions at fixed times, and how long their answers took.
+//! - [`mod@grade`]: a labelled stream through the pipeline, and how well its answers tell fraud.
 //! - [`item`]: one transaction or receipt on its way.
 
 mod decimal;
+pub mod grade;
 pub mod item;
 pub mod mapping;
 pub mod open_loop;

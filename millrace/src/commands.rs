@@ -7,6 +7,7 @@ pub mod configure;
 pub mod deadletters;
 pub mod down;
 pub mod engine;
+pub mod grade;
 pub mod loadgen;
 pub mod logs;
 pub mod overview;

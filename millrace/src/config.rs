@@ -49,6 +49,17 @@ pub struct Config {
     pub log: LogConfig,
 }
 
+impl Config {
+    /// Where the configured gateway is reached from this machine.
+    pub fn gateway_address(&self) -> String {
+        let mut listen = self.gateway.listen;
+        if listen.ip().is_unspecified() {
+            listen.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
+        }
+        format!("http://{listen}")
+    }
+}
+
 /// Limits that gateway and processors must share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use millrace_ingest::config::ConfigError as GatewayConfigError;
-use millrace_loadgen::open_loop::TargetError;
+use millrace_loadgen::{grade::gateway::SendError, open_loop::TargetError};
 use millrace_processors::scoring::configuration::ChangeError;
 use millrace_projections::clickhouse::rebuild::RebuildError;
 use millrace_runtime::{RuntimeError, config::ConfigError};
@@ -40,6 +40,11 @@ fn code_of(error: &anyhow::Error) -> u8 {
     }
     if let Some(RuntimeError::Transient(_)) = error.downcast_ref() {
         return UNAVAILABLE;
+    }
+    match error.downcast_ref() {
+        Some(SendError::Http(_)) => return UNAVAILABLE,
+        Some(SendError::Url(_)) => return USAGE,
+        _ => {}
     }
     match error.downcast_ref() {
         Some(TargetError::NotReady { .. }) => return UNAVAILABLE,

@@ -16,8 +16,8 @@ use millrace_schemas::event::ConfigurationKind;
 use clap::{Parser, Subcommand};
 
 use commands::{
-    bench, completions, config as configuration, configure, deadletters, down, engine, loadgen, logs, overview, pause,
-    rebuild, replay, reset, sandbox, services, setup, status, supervise, topics, trace, up, watch,
+    bench, completions, config as configuration, configure, deadletters, down, engine, grade, loadgen, logs, overview,
+    pause, rebuild, replay, reset, sandbox, services, setup, status, supervise, topics, trace, up, watch,
 };
 
 #[global_allocator]
@@ -120,6 +120,9 @@ enum Command {
     /// Measure on this machine what is promised
     #[command(after_help = bench::EXAMPLES)]
     Bench(bench::Args),
+    /// Grade scoring by a labelled stream sent through the running pipeline
+    #[command(after_help = grade::EXAMPLES)]
+    Grade(grade::Args),
     /// Show and check the configuration
     #[command(after_help = configuration::EXAMPLES)]
     Config(configuration::Args),
@@ -162,6 +165,7 @@ fn main() -> ExitCode {
         Command::Overview(args) => overview::run(&args),
         Command::Loadgen(args) => loadgen::run(args),
         Command::Bench(args) => bench::run(&args),
+        Command::Grade(args) => grade::run(&args),
         Command::Config(args) => configuration::run(&args),
         Command::Completions(args) => completions::run::<Cli>(&args),
         Command::Supervise(args) => supervise::run(&args),

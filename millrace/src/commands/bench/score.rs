@@ -4,7 +4,7 @@ mod report;
 
 use super::machine::Machine;
 use crate::{
-    config::{Config, ConfigArgs, block_on},
+    config::{ConfigArgs, block_on},
     exit,
 };
 use anyhow::{Result, bail};
@@ -87,7 +87,7 @@ pub fn run(args: &Args, config: &ConfigArgs) -> Result<ExitCode> {
     let config = config.load()?;
     block_on(async {
         let machine = Machine::here();
-        let gateway = args.gateway.clone().unwrap_or_else(|| address(&config));
+        let gateway = args.gateway.clone().unwrap_or_else(|| config.gateway_address());
         let target = Target::new(&gateway, args.connections as usize)?;
         target.check_ready().await?;
         let interrupted = lifecycle::shutdown_on_signals()?;
@@ -112,15 +112,6 @@ pub fn run(args: &Args, config: &ConfigArgs) -> Result<ExitCode> {
         }
         Ok(if report.is_complete() { ExitCode::SUCCESS } else { ExitCode::from(exit::FAILED) })
     })
-}
-
-/// Where the configured gateway is reached from this machine.
-fn address(config: &Config) -> String {
-    let mut listen = config.gateway.listen;
-    if listen.ip().is_unspecified() {
-        listen.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
-    }
-    format!("http://{listen}")
 }
 
 /// A turn of one, a turn of the other, until both have had all of theirs.
