@@ -83,7 +83,7 @@ enum Command {
     Rules(configure::Args),
     /// Show or change from which score on transactions are reviewed and blocked
     #[command(after_help = configure::THRESHOLDS_EXAMPLES)]
-    Thresholds(configure::Args),
+    Thresholds(configure::ThresholdsArgs),
     /// Show or change what is blocked whatever its score
     #[command(after_help = configure::LISTS_EXAMPLES)]
     Lists(configure::Args),
@@ -152,7 +152,7 @@ fn main() -> ExitCode {
         Command::Reconciler(args) => services::run_reconciler(&args),
         Command::Gatherer(args) => services::run_gatherer(&args),
         Command::Rules(args) => configure::run(ConfigurationKind::Rules, args),
-        Command::Thresholds(args) => configure::run(ConfigurationKind::Thresholds, args),
+        Command::Thresholds(args) => configure::run_thresholds(args),
         Command::Lists(args) => configure::run(ConfigurationKind::Lists, args),
         Command::Configuration(args) => configure::run_show(&args),
         Command::Setup(args) => setup::run(&args),

@@ -1,6 +1,8 @@
 //! `millrace rules`, `millrace thresholds`, `millrace lists`: what scoring decides by, changed through the log; `millrace configuration`:
 //! since which offset each partition decides by what.
 
+mod what_if;
+
 use crate::{
     config::{Config, ConfigArgs, block_on},
     output::Output,
@@ -40,6 +42,7 @@ pub const THRESHOLDS_EXAMPLES: &str =
 Examples:
   printf '[thresholds]\\nreview = 0.4\\nblock = 0.9\\n' > thresholds.toml
   millrace thresholds apply thresholds.toml --reason 'too many alerts'
+  millrace thresholds what-if --review 0.4 --block 0.9 --from 2026-03-01 --to 2026-04-01
   millrace thresholds history";
 
 pub const LISTS_EXAMPLES: &str = "A file of lists holds [blocklists] with any of `customers`, `merchants`, `card_bins`, `ip_addresses`, `devices`. It replaces all of
@@ -62,6 +65,25 @@ pub struct Args {
     config: ConfigArgs,
     #[command(flatten)]
     output: Output,
+}
+
+#[derive(clap::Args)]
+pub struct ThresholdsArgs {
+    #[command(subcommand)]
+    action: ThresholdsAction,
+    #[command(flatten)]
+    config: ConfigArgs,
+    #[command(flatten)]
+    output: Output,
+}
+
+/// What can be done with thresholds.
+#[derive(clap::Subcommand)]
+enum ThresholdsAction {
+    #[command(flatten)]
+    Change(Action),
+    /// Show what other thresholds would have come to, on recorded scores and the labels that have come
+    WhatIf(what_if::Args),
 }
 
 /// What can be done with a part of the configuration.
@@ -99,6 +121,14 @@ pub struct ShowArgs {
     config: ConfigArgs,
     #[command(flatten)]
     output: Output,
+}
+
+pub fn run_thresholds(args: ThresholdsArgs) -> Result<ExitCode> {
+    let ThresholdsArgs { action, config, output } = args;
+    match action {
+        ThresholdsAction::Change(action) => run(ConfigurationKind::Thresholds, Args { action, config, output }),
+        ThresholdsAction::WhatIf(args) => what_if::run(&args, &config, output),
+    }
 }
 
 pub fn run(kind: ConfigurationKind, args: Args) -> Result<ExitCode> {

@@ -10,7 +10,7 @@ use super::{ClickHouse, ClickHouseError, migrate::statements, set::Set};
 pub struct Definition {
     /// Tables, rollups and materialized views.
     pub set: String,
-    /// Public names of rollups.
+    /// Public names of rollups, and views over public names.
     pub names: String,
 }
 
@@ -26,7 +26,12 @@ impl Definition {
         Self {
             set: files!["transactions", "transaction_rollups", "receipts", "receipt_rollups", "labels", "audit",]
                 .to_owned(),
-            names: include_str!("../../clickhouse/names.sql").to_owned(),
+            names: concat!(
+                include_str!("../../clickhouse/names.sql"),
+                "\n",
+                include_str!("../../clickhouse/grading.sql")
+            )
+            .to_owned(),
         }
     }
 

@@ -34,6 +34,7 @@ pub mod switches;
 pub mod tables;
 pub mod transactions;
 mod views;
+pub mod what_if;
 
 pub use client::ClickHouse;
 pub use config::{ClickHouseConfig, DatabaseName};

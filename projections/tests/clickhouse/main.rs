@@ -3,6 +3,7 @@
 mod database;
 mod events;
 mod exactly_once;
+mod grading;
 mod labels;
 mod lookup;
 mod migrations;
