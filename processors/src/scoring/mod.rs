@@ -12,6 +12,7 @@ mod customer;
 pub mod features;
 pub mod fingerprints;
 pub mod history;
+pub mod model;
 pub mod place;
 pub mod rules;
 pub mod spread;

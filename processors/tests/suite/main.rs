@@ -4,6 +4,7 @@ mod common;
 mod customers;
 mod golden;
 mod idle;
+mod models;
 mod receipts;
 mod restore;
 mod room;
