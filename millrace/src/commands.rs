@@ -8,6 +8,7 @@ pub mod down;
 pub mod engine;
 pub mod loadgen;
 pub mod logs;
+pub mod model;
 pub mod overview;
 pub mod pause;
 pub mod rebuild;
