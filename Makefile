@@ -27,7 +27,7 @@ logs: built ## follow the logs; S=kafka for one of them
 build: ## build the binary
 	@deploy/local/build
 
-parts: ## fetch the broker, the registry and the ClickHouse engine into the cache
+parts: ## fetch the broker, the registry, the ClickHouse engine and ONNX Runtime into the cache
 	@deploy/local/bootstrap parts
 	@deploy/local/fetch-parts
 

@@ -51,6 +51,7 @@ pinned() {
         kafka) grep ' kafka/' "$here/parts.sha256" ;;
         registry) grep ' archives/apicurio' "$here/parts.sha256" ;;
         libchdb) grep -E ' (archives/libchdb|libchdb/)' "$here/parts.sha256" ;;
+        onnxruntime) grep -E ' (archives/onnxruntime|onnxruntime/)' "$here/parts.sha256" ;;
     esac
 }
 
@@ -61,7 +62,7 @@ mark_complete() { stamp_of "$1" > "$parts/$1/.complete"; }
 
 missing_parts() {
     local part
-    for part in kafka registry libchdb; do
+    for part in kafka registry libchdb onnxruntime; do
         is_complete "$part" || echo "$part"
     done
 }

@@ -1,4 +1,4 @@
-//! The fetched parts: Kafka's jars, the registry and the ClickHouse engine, where `make parts` put them.
+//! The fetched parts: Kafka's jars, the registry, the ClickHouse engine and ONNX Runtime, where `make parts` put them.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -20,6 +20,9 @@ pub struct Versions {
     pub registry: String,
     /// libchdb, the ClickHouse engine.
     pub clickhouse: String,
+    /// ONNX Runtime, which runs models. Stacks of earlier versions had none.
+    #[serde(default)]
+    pub onnxruntime: String,
 }
 
 /// Paths of the fetched parts, each seen to exist.
@@ -55,6 +58,16 @@ impl Parts {
         Ok(Self { java: find_java().ok_or(Error::JavaMissing)?, kafka_jars, registry_jar, libchdb })
     }
 
+    /// ONNX Runtime's shared library: what `ORT_DYLIB_PATH` names, else the fetched part. Only models need it.
+    ///
+    /// # Errors
+    /// [`Error::PartMissing`] says how to get it.
+    pub fn onnxruntime() -> Result<PathBuf> {
+        let named = env::var_os("ORT_DYLIB_PATH").filter(|value| !value.is_empty());
+        let fetched = || cache_folder().join("parts/onnxruntime/libonnxruntime.so");
+        existing("ONNX Runtime, which runs models,", named.map_or_else(fetched, PathBuf::from))
+    }
+
     /// The versions that are pinned.
     pub fn versions() -> Versions {
         let pinned = |name: &str| {
@@ -65,6 +78,7 @@ impl Parts {
             kafka: pinned("KAFKA_VERSION"),
             registry: pinned("REGISTRY_VERSION"),
             clickhouse: pinned("LIBCHDB_VERSION"),
+            onnxruntime: pinned("ONNXRUNTIME_VERSION"),
         }
     }
 
@@ -106,7 +120,7 @@ mod tests {
     #[test]
     fn every_part_has_a_pinned_version() {
         let versions = Parts::versions();
-        for version in [versions.kafka, versions.registry, versions.clickhouse] {
+        for version in [versions.kafka, versions.registry, versions.clickhouse, versions.onnxruntime] {
             assert!(version.starts_with(|c: char| c.is_ascii_digit()), "{version:?}");
         }
     }

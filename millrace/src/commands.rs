@@ -10,6 +10,7 @@ pub mod engine;
 pub mod grade;
 pub mod loadgen;
 pub mod logs;
+pub mod model;
 pub mod overview;
 pub mod pause;
 pub mod rebuild;

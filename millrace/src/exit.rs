@@ -4,7 +4,10 @@ use std::process::ExitCode;
 
 use millrace_ingest::config::ConfigError as GatewayConfigError;
 use millrace_loadgen::{grade::gateway::SendError, open_loop::TargetError};
-use millrace_processors::scoring::configuration::ChangeError;
+use millrace_processors::scoring::{
+    configuration::ChangeError,
+    model::{BundleError, RuntimeError as LibraryError},
+};
 use millrace_projections::clickhouse::rebuild::RebuildError;
 use millrace_runtime::{RuntimeError, config::ConfigError};
 
@@ -37,6 +40,12 @@ fn code_of(error: &anyhow::Error) -> u8 {
     use millrace_local::Error;
     if error.is::<ConfigError>() || error.is::<GatewayConfigError>() || error.is::<ChangeError>() {
         return USAGE;
+    }
+    if error.is::<BundleError>() {
+        return USAGE;
+    }
+    if error.is::<LibraryError>() {
+        return UNAVAILABLE;
     }
     if let Some(RuntimeError::Transient(_)) = error.downcast_ref() {
         return UNAVAILABLE;

@@ -16,8 +16,8 @@ use millrace_schemas::event::ConfigurationKind;
 use clap::{Parser, Subcommand};
 
 use commands::{
-    bench, completions, config as configuration, configure, deadletters, down, engine, grade, loadgen, logs, overview,
-    pause, rebuild, replay, reset, sandbox, services, setup, status, supervise, topics, trace, up, watch,
+    bench, completions, config as configuration, configure, deadletters, down, engine, grade, loadgen, logs, model,
+    overview, pause, rebuild, replay, reset, sandbox, services, setup, status, supervise, topics, trace, up, watch,
 };
 
 #[global_allocator]
@@ -111,6 +111,9 @@ enum Command {
     /// Recompute what a processor wrote and compare, or write what is missing
     #[command(after_help = replay::EXAMPLES)]
     Replay(replay::Args),
+    /// Check bundles of models
+    #[command(after_help = model::EXAMPLES)]
+    Model(model::Args),
     /// Show the first analytics, as tables
     #[command(after_help = overview::EXAMPLES)]
     Overview(overview::Args),
@@ -162,6 +165,7 @@ fn main() -> ExitCode {
         Command::Trace(args) => trace::run(args),
         Command::Deadletters(args) => deadletters::run(args),
         Command::Replay(args) => replay::run(args),
+        Command::Model(args) => model::run(&args),
         Command::Overview(args) => overview::run(&args),
         Command::Loadgen(args) => loadgen::run(args),
         Command::Bench(args) => bench::run(&args),

@@ -1,6 +1,7 @@
 //! `millrace bench`: the figures that are promised, measured on this machine.
 
 mod machine;
+mod model;
 mod score;
 mod scoring;
 
@@ -13,6 +14,7 @@ pub const EXAMPLES: &str = "Every figure is printed with the machine it was meas
 Examples:
   millrace bench score --rate 1000 --seconds 10
   millrace bench scoring --retained 5,50,500
+  millrace bench model training/bundles/default
   millrace bench score --rate 200 --gateway http://127.0.0.1:8080 --json | jq '.ratio'";
 
 #[derive(clap::Args)]
@@ -31,11 +33,15 @@ enum What {
     /// How many transactions scoring takes per second of CPU time
     #[command(after_help = scoring::EXAMPLES)]
     Scoring(scoring::Args),
+    /// How long a model takes for a score, alone and through the pool
+    #[command(after_help = model::EXAMPLES)]
+    Model(model::Args),
 }
 
 pub fn run(args: &Args) -> Result<ExitCode> {
     match &args.what {
         What::Score(score) => score::run(score, &args.config),
         What::Scoring(scoring) => scoring::run(scoring),
+        What::Model(model) => model::run(model),
     }
 }

@@ -15,6 +15,7 @@ pub mod features;
 pub mod fingerprints;
 pub mod history;
 mod informed;
+pub mod model;
 pub mod place;
 pub mod rules;
 pub mod spread;

@@ -5,6 +5,7 @@ mod customers;
 mod golden;
 mod idle;
 mod merchants;
+mod models;
 mod receipts;
 mod restore;
 mod room;

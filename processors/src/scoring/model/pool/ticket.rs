@@ -1,0 +1,172 @@
+//! A score that was asked for.
+
+use super::Shared;
+use crate::scoring::model::{engine::EngineError, loaded::ModelScore};
+use std::{
+    fmt,
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    time::Instant,
+};
+
+/// Why there is no score. It is recorded as a fact and never decided again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Cause {
+    /// It did not come in time.
+    Timeout,
+    /// Too many wait already.
+    Overload,
+    /// The model failed.
+    ModelError,
+    /// The model failed too often, and is left alone for a while.
+    BreakerOpen,
+}
+
+impl Cause {
+    /// Every cause.
+    pub const ALL: [Self; 4] = [Self::Timeout, Self::Overload, Self::ModelError, Self::BreakerOpen];
+
+    /// Its name in events and metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Timeout => "timeout",
+            Self::Overload => "overload",
+            Self::ModelError => "model_error",
+            Self::BreakerOpen => "breaker_open",
+        }
+    }
+
+    /// The cause of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|cause| cause.name() == name)
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// Where a thread puts a score and its ticket finds it.
+pub(super) struct Slot {
+    content: Mutex<Content>,
+    filled: Condvar,
+}
+
+enum Content {
+    Awaited,
+    Filled(Result<ModelScore, EngineError>),
+    /// Nobody waits any more.
+    Abandoned,
+}
+
+impl Slot {
+    pub fn new() -> Self {
+        Self { content: Mutex::new(Content::Awaited), filled: Condvar::new() }
+    }
+
+    pub fn is_abandoned(&self) -> bool {
+        matches!(*self.lock(), Content::Abandoned)
+    }
+
+    /// Puts in what came; false when nobody waits any more. Only what is waited for is told first, to `tell`: whoever then has the
+    /// score finds that done.
+    pub fn fill(
+        &self,
+        score: Result<ModelScore, EngineError>,
+        tell: impl FnOnce(&Result<ModelScore, EngineError>),
+    ) -> bool {
+        let mut content = self.lock();
+        let awaited = matches!(*content, Content::Awaited);
+        if awaited {
+            tell(&score);
+            *content = Content::Filled(score);
+            self.filled.notify_one();
+        }
+        awaited
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Content> {
+        self.content.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A score that was asked for. Several can be had at once, and be waited for in any order.
+#[must_use = "a score that nobody waits for is computed in vain"]
+pub struct Ticket {
+    /// Where the score will be, or why there will be none; nothing once it was taken.
+    awaited: Option<Result<Arc<Slot>, Cause>>,
+    deadline: Instant,
+    shared: Arc<Shared>,
+}
+
+impl Ticket {
+    pub(super) fn waiting(slot: Arc<Slot>, deadline: Instant, shared: &Arc<Shared>) -> Self {
+        Self { awaited: Some(Ok(slot)), deadline, shared: Arc::clone(shared) }
+    }
+
+    pub(super) fn refused(cause: Cause, deadline: Instant, shared: &Arc<Shared>) -> Self {
+        Self { awaited: Some(Err(cause)), deadline, shared: Arc::clone(shared) }
+    }
+
+    /// Until when the score may come, by the pool's options.
+    pub fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    /// The score, if it comes by its deadline.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub fn wait(self) -> Result<ModelScore, Cause> {
+        let deadline = self.deadline;
+        self.wait_until(deadline)
+    }
+
+    /// The score, if it comes until then, by the pool's clock. One that is there already is given however late it is asked for.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub fn wait_until(mut self, deadline: Instant) -> Result<ModelScore, Cause> {
+        let score = match self.awaited.take() {
+            Some(Ok(slot)) => self.wait_for(&slot, deadline),
+            Some(Err(cause)) => Err(cause),
+            None => unreachable!("a ticket is used up by waiting"),
+        };
+        let counts = &self.shared.counts;
+        match &score {
+            Ok(_) => &counts.ok,
+            Err(cause) => counts.of_cause(*cause),
+        }
+        .add_one();
+        score
+    }
+
+    fn wait_for(&self, slot: &Slot, deadline: Instant) -> Result<ModelScore, Cause> {
+        let mut content = slot.lock();
+        loop {
+            if let Content::Filled(score) = std::mem::replace(&mut *content, Content::Awaited) {
+                return score.map_err(|_| Cause::ModelError);
+            }
+            let now = self.shared.clock.now();
+            if now >= deadline {
+                *content = Content::Abandoned;
+                drop(content);
+                self.shared.failed(now);
+                return Err(Cause::Timeout);
+            }
+            let waited = slot.filled.wait_timeout(content, deadline - now);
+            content = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        let Some(awaited) = self.awaited.take() else { return };
+        self.shared.counts.dropped.add_one();
+        if let Ok(slot) = awaited {
+            *slot.lock() = Content::Abandoned;
+        }
+    }
+}
