@@ -24,7 +24,7 @@ LEFT JOIN
     GROUP BY trn_id
 ) AS labels ON labels.trn_id = scores.trn_id
 WHERE scores.occurred_at >= fromUnixTimestamp64Milli({begin:Int64}, 'UTC') AND scores.occurred_at < fromUnixTimestamp64Milli({end:Int64}, 'UTC')
-ORDER BY scores.occurred_at, scores._partition, scores._offset
+ORDER BY scores.occurred_at, scores.customer_id, scores.transaction_id, scores._offset
 """
 DAY_MS = 86_400_000
 FRAUD = ("fraud", "chargeback")

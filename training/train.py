@@ -133,8 +133,8 @@ def datasets_of(arguments, names):
 
 
 def features(text):
-    """`amount,is_night` as names."""
-    names = tuple(text.split(","))
+    """`amount,is_night` as names; `all` are all of them."""
+    names = tuple(model.DEFAULTS) if text == "all" else tuple(text.split(","))
     if unknown := [name for name in names if name not in model.DEFAULTS]:
         raise argparse.ArgumentTypeError(f"no default is known for {', '.join(unknown)}; features are {', '.join(model.DEFAULTS)}")
     return names
@@ -156,7 +156,7 @@ def parsed():
     parser.add_argument("--test-days", type=int, default=7)
     parser.add_argument("--review-per-day", type=float, default=75, help="alerts a day of each data set, those to block included")
     parser.add_argument("--block-per-day", type=float, default=30)
-    parser.add_argument("--features", type=features, default=model.FEATURES, metavar="NAME,...", help="what the model takes, in its order")
+    parser.add_argument("--features", type=features, default=model.FEATURES, metavar="NAME,...", help="what the model takes, in its order, or all")
     for field in dataclasses.fields(model.Settings):
         option = f"--model-{field.name.replace('_', '-')}"
         parser.add_argument(option, type=type(field.default), default=field.default)
