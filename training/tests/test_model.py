@@ -161,3 +161,5 @@ def test_thresholds_are_chosen_by_alerts_a_day():
     review, block = thresholds([rows, rows], 7, review_per_day=50, block_per_day=10)
     assert np.sum(score >= review) == 350 and np.sum(score >= block) == 70
     assert thresholds([rows], 7, 1e9, 0) == (1e-6, 1.0)
+    review, block = thresholds([rows], 7)
+    assert np.sum(score >= review) == 56 and np.sum(score >= block) == 28
