@@ -170,7 +170,8 @@ def parsed():
     budget = f"alerts a day of each data set, those to block included; default: {REVIEW_SHARE:.1%} of transactions"
     parser.add_argument("--review-per-day", type=float, metavar="ALERTS", help=budget.replace("%", "%%"))
     parser.add_argument("--block-per-day", type=float, metavar="ALERTS", help=f"default: {BLOCK_SHARE:.1%}".replace("%", "%%"))
-    parser.add_argument("--features", type=features, default=model.FEATURES, metavar="NAME,...", help="what the model takes, in its order, or all")
+    taken = {"type": features, "default": model.FEATURES, "metavar": "NAME,..."}
+    parser.add_argument("--features", **taken, help="what the model takes, in its order, or all; default: what a simulation can teach")
     for field in dataclasses.fields(model.Settings):
         option = f"--model-{field.name.replace('_', '-')}"
         parser.add_argument(option, type=type(field.default), default=field.default)

@@ -12,7 +12,7 @@ import clickhouse_connect
 import numpy as np
 import pytest
 
-from training import recorded
+from training import features, parity, recorded, simulate
 
 URL = os.environ.get("MILLRACE_TEST_CLICKHOUSE")
 pytestmark = pytest.mark.skipif(not URL, reason="MILLRACE_TEST_CLICKHOUSE is not set: run it under `millrace sandbox --only clickhouse --`")
@@ -121,3 +121,23 @@ def test_what_has_no_label_can_be_left_out(filled):
 def test_days_without_scores_are_told(filled):
     with pytest.raises(SystemExit, match="there are no scores"):
         recorded.fetch(URL, filled, "default", "", NAMES, 1, 2)
+
+
+def test_parity_tells_what_differs_and_what_is_missing(database):
+    stream = simulate.simulate(simulate.Settings(seed=2, customers=30, terminals=300, radius=10, days=10))
+    expected, names = features.features(stream), ("amount", "customer_mean", "km_from_previous")
+    customers = np.asarray(stream.customer.names, dtype=object)[stream.customer.codes]
+    rows = []
+    for at in range(1, len(stream)):
+        known = {name: float(expected[name][at]) for name in names if not np.isnan(expected[name][at])}
+        rows.append(score(customers[at], at, DAY, known) | {"transaction_id": stream.transaction_id[at]})
+    rows[-1]["features"]["customer_mean"] += 0.01
+    del rows[-1]["features"]["km_from_previous"]
+    insert(database, "transaction_scores", rows)
+    client = clickhouse_connect.get_client(dsn=URL, database=database)
+    compared, missing, different = parity.differences(client, stream, "UTC", names, batch=7)
+    assert (compared, missing) == (3 * (len(stream) - 1), 1)
+    assert {name: count for name, (count, _) in different.items()} == {"customer_mean": 1, "km_from_previous": 1}
+    customer, transaction, recorded_mean, expected_mean = different["customer_mean"][1]
+    assert (customer, transaction) == (customers[-1], stream.transaction_id[-1])
+    assert recorded_mean == pytest.approx(expected_mean + 0.01)
