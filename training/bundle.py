@@ -49,6 +49,10 @@ def exported(booster, names):
     inputs = [(INPUT, FloatTensorType([None, len(names)]))]
     # A name of our own: the converter's is made anew at each run.
     onnx = convert_lightgbm(booster, name="millrace", initial_types=inputs, zipmap=False, target_opset=OPSET)
+    # The converter collects these in a set, whose order is another in each process.
+    versions = sorted(onnx.opset_import, key=lambda version: version.domain)
+    del onnx.opset_import[:]
+    onnx.opset_import.extend(versions)
     return _with_hit_rates(onnx, booster).SerializeToString(deterministic=True)
 
 

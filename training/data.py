@@ -11,7 +11,8 @@ from training.stream import DAY_MS, Coded, Stream
 
 @dataclasses.dataclass
 class Dataset:
-    """Rows in the order of the log. Days are UTC days since 1970, customers numbers from 0; an absent feature is NaN."""
+    """Rows in the order of time, at one time by the ids of customer and transaction: so a model doesn't depend on partitions. Days are
+    UTC days since 1970, customers numbers from 0 in the order of their ids; an absent feature is NaN."""
 
     name: str
     day: np.ndarray
@@ -35,10 +36,13 @@ def date_of(number):
 def of_stream(name, stream, names, first_day=None):
     """The named features of a stream; with a first day, only rows since then. What came before is in them all the same."""
     found = features.features(stream)
-    kept = slice(0 if first_day is None else int(np.searchsorted(stream.day, first_day)), None)
+    kept = np.flatnonzero(stream.day >= (stream.day.min() if first_day is None else first_day))
+    _, rank = np.unique(stream.customer.names, return_inverse=True)
+    ids = np.asarray(stream.transaction_id, dtype=object)[kept].astype(str)
+    kept = kept[np.lexsort((ids, rank[stream.customer.codes[kept]], stream.at[kept]))]
     rows = np.stack([found[each][kept] for each in names], axis=1).astype(np.float32)
-    codes = stream.customer.codes[kept]
-    return Dataset(name, stream.day[kept], codes, stream.fraud[kept], tuple(names), rows, stream.scenario[kept])
+    customer = rank[stream.customer.codes[kept]]
+    return Dataset(name, stream.day[kept], customer, stream.fraud[kept], tuple(names), rows, stream.scenario[kept])
 
 
 def of_simulation(settings, names, first_day=None):

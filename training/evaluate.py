@@ -91,7 +91,7 @@ def main():
     for seed in seeds:
         days = PERIODS.end - data.number_of(simulate.Settings.first_day)
         simulation = simulate.Settings(seed=seed, days=days, scenarios=arguments.scenarios)
-        dataset = data.of_simulation(simulation, model.FEATURES, PERIODS.first_day)
+        dataset = data.of_simulation(simulation, shipped.names if shipped else model.FEATURES, PERIODS.first_day)
         if shipped:
             tests.append(shipped.scored(dataset, PERIODS.in_test(dataset.day, dataset.customer, dataset.fraud)))
         else:
@@ -101,7 +101,8 @@ def main():
     print(f"{arguments.bundle or 'Trained for each seed'}, scenarios {','.join(map(str, arguments.scenarios))}")
     print_grades([f"seed {seed}" for seed in seeds], graded)
     recall = recall_by_scenario(datasets, tests)
-    print("Share of frauds among the 100 highest scores a day: " + ", ".join(f"scenario {each} {share:.2f}" for each, share in recall.items()))
+    shares = ", ".join(f"scenario {each} {share:.2f}" for each, share in recall.items())
+    print(f"Share of frauds among the 100 highest scores a day: {shares}")
     print("Thresholds, over all tests")
     print_thresholds(tests, shipped.manifest["thresholds"] if shipped else {})
     if arguments.drop_one:

@@ -6,6 +6,7 @@ import clickhouse_connect
 import numpy as np
 
 from training.data import Dataset
+from training.stream import DAY_MS
 
 # One row for each transaction. Of its labels the last by time of decision, then by position in the log, counts; one that came after
 # `known_at` is not known. Whether a feature is absent is told, since a map gives 0 for what is not in it.
@@ -24,9 +25,8 @@ LEFT JOIN
     GROUP BY trn_id
 ) AS labels ON labels.trn_id = scores.trn_id
 WHERE scores.occurred_at >= fromUnixTimestamp64Milli({begin:Int64}, 'UTC') AND scores.occurred_at < fromUnixTimestamp64Milli({end:Int64}, 'UTC')
-ORDER BY scores.occurred_at, scores._partition, scores._offset
+ORDER BY scores.occurred_at, scores.customer_id, scores.transaction_id, scores._offset
 """
-DAY_MS = 86_400_000
 FRAUD = ("fraud", "chargeback")
 
 

@@ -21,6 +21,8 @@ from training.stream import read
 
 # The handbook trains from its day 115 on.
 SIMULATED_DAYS_BEFORE = 115
+# Alerts among all transactions, where no number a day is asked for.
+REVIEW_SHARE, BLOCK_SHARE = 0.008, 0.004
 TABLE = (0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
 
 
@@ -66,24 +68,32 @@ def train(datasets, periods, settings):
 
 def grades(of):
     """The handbook's figures of each data set's test."""
+    for each in of:
+        if not each.fraud.any() or each.fraud.all():
+            raise SystemExit(f"of {len(each.fraud)} transactions to grade {each.fraud.sum()} are fraud: it takes both; name other days")
     return [protocol.grade(each.day, each.customer, each.fraud, each.score) for each in of]
 
 
-def thresholds(delay, days, review_per_day, block_per_day):
-    """Thresholds to review and to block by how many alerts a day they make; the reviewed include the blocked."""
+def thresholds(delay, days, review_per_day=None, block_per_day=None):
+    """Thresholds to review and to block by how many alerts a day they make in each data set, or else by the usual shares of
+    transactions; the reviewed include the blocked."""
     score = np.concatenate([each.score for each in delay])
-    per_day = days * len(delay)
-    review, block = (protocol.threshold_for(score, int(alerts * per_day)) for alerts in (review_per_day, block_per_day))
-    # A threshold of 0 would alert on everything, and one above 1 on nothing.
-    return min(max(review, 1e-6), 1.0), min(max(block, review, 1e-6), 1.0)
+    if not len(score):
+        raise SystemExit("there are no transactions in the days of the delay, where thresholds are chosen; name other days")
+    found = []
+    for per_day, share in ((review_per_day, REVIEW_SHARE), (block_per_day, BLOCK_SHARE)):
+        alerts = share * len(score) if per_day is None else per_day * days * len(delay)
+        # A threshold of 0 would alert on everything, and one above 1 on nothing.
+        found.append(min(max(protocol.threshold_for(score, int(alerts)), 1e-6), 1.0))
+    return found[0], max(found)
 
 
 def print_grades(names, of):
     """A line for each test, and their mean."""
     print(f"  {'test':<10} {'transactions':>12} {'frauds':>7} {'AUC':>6} {'AP':>6} {'CP@100':>7}")
     for name, each in zip(names, of, strict=True):
-        line = f"  {name:<10} {each.transactions:>12} {each.frauds:>7} {each.auc:>6.3f} {each.average_precision:>6.3f} {each.card_precision:>7.3f}"
-        print(line)
+        figures = f"{each.auc:>6.3f} {each.average_precision:>6.3f} {each.card_precision:>7.3f}"
+        print(f"  {name:<10} {each.transactions:>12} {each.frauds:>7} {figures}")
     if len(of) > 1:
         means = [np.mean([getattr(each, name) for each in of]) for name in ("auc", "average_precision", "card_precision")]
         print(f"  {'mean':<10} {'':>12} {'':>7} {means[0]:>6.3f} {means[1]:>6.3f} {means[2]:>7.3f}")
@@ -124,17 +134,19 @@ def datasets_of(arguments, names):
         raise SystemExit("say when the training begins: --train-from YYYY-MM-DD")
     first = data.number_of(arguments.train_from)
     if arguments.from_parquet:
-        return [data.of_stream(os.path.basename(arguments.from_parquet), data.sparkov(arguments.from_parquet), names, first)], [], first
+        stream, name = data.sparkov(arguments.from_parquet), os.path.basename(arguments.from_parquet)
+        return [data.of_stream(name, stream, names, first)], [], first
     if arguments.from_ndjson:
         with open(arguments.from_ndjson[0]) as transactions, open(arguments.from_ndjson[1]) as labels:
-            return [data.of_stream(os.path.basename(arguments.from_ndjson[0]), read(transactions, labels), names, first)], [], first
+            stream, name = read(transactions, labels), os.path.basename(arguments.from_ndjson[0])
+        return [data.of_stream(name, stream, names, first)], [], first
     access = arguments.database, arguments.user, os.environ.get("CLICKHOUSE_PASSWORD", "")
     return [recorded.fetch(arguments.clickhouse, *access, names, first, first + lasts, unlabelled=arguments.unlabelled)], [], first
 
 
 def features(text):
-    """`amount,is_night` as names."""
-    names = tuple(text.split(","))
+    """`amount,is_night` as names; `all` are all of them."""
+    names = tuple(model.DEFAULTS) if text == "all" else tuple(text.split(","))
     if unknown := [name for name in names if name not in model.DEFAULTS]:
         raise argparse.ArgumentTypeError(f"no default is known for {', '.join(unknown)}; features are {', '.join(model.DEFAULTS)}")
     return names
@@ -149,14 +161,17 @@ def parsed():
     source.add_argument("--from-parquet", metavar="FILE", help="as made by Sparkov_Data_Generation")
     parser.add_argument("--database", default="millrace")
     parser.add_argument("--user", default="default")
-    parser.add_argument("--unlabelled", choices=("legitimate", "left-out"), default="legitimate", help="recorded transactions without a label")
+    unlabelled = {"choices": ("legitimate", "left-out"), "default": "legitimate"}
+    parser.add_argument("--unlabelled", **unlabelled, help="what recorded transactions without a label are taken for")
     parser.add_argument("--train-from", type=datetime.date.fromisoformat, metavar="YYYY-MM-DD", help="first day of the training, UTC")
     parser.add_argument("--train-days", type=int, default=7)
     parser.add_argument("--delay-days", type=int, default=7, help="how long labels take")
     parser.add_argument("--test-days", type=int, default=7)
-    parser.add_argument("--review-per-day", type=float, default=75, help="alerts a day of each data set, those to block included")
-    parser.add_argument("--block-per-day", type=float, default=30)
-    parser.add_argument("--features", type=features, default=model.FEATURES, metavar="NAME,...", help="what the model takes, in its order")
+    budget = f"alerts a day of each data set, those to block included; default: {REVIEW_SHARE:.1%} of transactions"
+    parser.add_argument("--review-per-day", type=float, metavar="ALERTS", help=budget.replace("%", "%%"))
+    parser.add_argument("--block-per-day", type=float, metavar="ALERTS", help=f"default: {BLOCK_SHARE:.1%}".replace("%", "%%"))
+    taken = {"type": features, "default": model.FEATURES, "metavar": "NAME,..."}
+    parser.add_argument("--features", **taken, help="what the model takes, in its order, or all; default: what a simulation can teach")
     for field in dataclasses.fields(model.Settings):
         option = f"--model-{field.name.replace('_', '-')}"
         parser.add_argument(option, type=type(field.default), default=field.default)
@@ -172,13 +187,15 @@ def main():
     names = arguments.features
     datasets, seeds, first = datasets_of(arguments, names)
     periods = protocol.Periods(first, arguments.train_days, arguments.delay_days, arguments.test_days)
-    settings = model.Settings(**{field.name: getattr(arguments, f"model_{field.name}") for field in dataclasses.fields(model.Settings)})
+    settings = {field.name: getattr(arguments, f"model_{field.name}") for field in dataclasses.fields(model.Settings)}
+    settings = model.Settings(**settings)
     trained = train(datasets, periods, settings)
     review, block = thresholds(trained.delay, periods.delay, arguments.review_per_day, arguments.block_per_day)
 
     training = [each.rows[periods.in_training(each.day)] for each in datasets]
     frauds = sum(int(each.fraud[periods.in_training(each.day)].sum()) for each in datasets)
-    print(f"Trained on {sum(map(len, training))} transactions, {frauds} of them fraud: {data.date_of(first)} to before {data.date_of(periods.delay_from)}")
+    days = f"{data.date_of(first)} to before {data.date_of(periods.delay_from)}"
+    print(f"Trained on {sum(map(len, training))} transactions, {frauds} of them fraud: {days}")
     print(f"Graded on {data.date_of(periods.test_from)} to before {data.date_of(periods.end)}")
     print_grades([f"seed {seed}" for seed in seeds] or ["all"], grades(trained.test))
     print("Thresholds, over all tests")

@@ -94,7 +94,8 @@ def by_definition(of):
         version = at // DAY_MS - 1
         if version >= of.at[0] // DAY_MS:
             for window in (1, 7, 30):
-                there = [j for j in range(len(of)) if text["merchant"][j] == text["merchant"][i] and version - 7 - window < of.at[j] // DAY_MS <= version - 7]
+                same_place = [j for j in range(len(of)) if text["merchant"][j] == text["merchant"][i]]
+                there = [j for j in same_place if version - 7 - window < of.at[j] // DAY_MS <= version - 7]
                 frauds = sum(of.fraud[j] and of.label_at[j] < (version + 1) * DAY_MS for j in there)
                 result[f"merchant_count_{window}d"] = len(there)
                 result[f"merchant_risk_{window}d"] = frauds / len(there) if there else 0
