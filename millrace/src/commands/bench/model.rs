@@ -17,7 +17,7 @@ use std::{
 };
 
 pub const EXAMPLES: &str = "The bundle's golden rows are scored in turn: by ONNX Runtime alone, with calibration and reasons on the same thread, through the
-pool one at a time, and through the pool with several on their way, as the scoring processor uses it. Percentiles are of each score
+pool one at a time, with several on their way of which the first is waited for, and with several that are waited for together. Percentiles are of each score
 by the clock; CPU time is that of all threads together.
 
 Examples:
@@ -58,8 +58,9 @@ struct Report<'m> {
 #[derive(Serialize)]
 struct Way {
     way: &'static str,
-    p50: f64,
-    p99: f64,
+    /// By the clock; none where scores are not waited for one by one.
+    p50: Option<f64>,
+    p99: Option<f64>,
     mean: f64,
     /// Of all threads.
     cpu: f64,
@@ -80,16 +81,12 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     println!("microseconds of one score of {}, {} scores each way\n{}\n", report.model, report.scores, report.machine);
-    let lines: Vec<Vec<String>> = report
-        .ways
-        .iter()
-        .map(|it| {
-            [it.way.to_owned()]
-                .into_iter()
-                .chain([it.p50, it.p99, it.mean, it.cpu].map(|us| format!("{us:.2}")))
-                .collect()
-        })
-        .collect();
+    let figure = |us: Option<f64>| us.map(|us| format!("{us:.2}")).unwrap_or_default();
+    let line = |it: &Way| {
+        let figures = [it.p50, it.p99, Some(it.mean), Some(it.cpu)].map(figure);
+        [it.way.to_owned()].into_iter().chain(figures).collect()
+    };
+    let lines: Vec<Vec<String>> = report.ways.iter().map(line).collect();
     print!("{}", columns(&["way", "p50", "p99", "mean", "CPU"], &lines));
     Ok(ExitCode::SUCCESS)
 }
@@ -123,11 +120,22 @@ fn ways(args: &Args, model: &Arc<Model>) -> Result<Vec<Way>> {
         flying.push_back((Instant::now(), pool.score_row(row.to_vec())));
         Ok(took)
     };
+    let mut together = Vec::new();
+    let all_at_once = |row: &[f32]| {
+        together.push(pool.score_row(row.to_vec()));
+        if together.len() >= args.in_flight as usize {
+            for score in Ticket::wait_all(std::mem::take(&mut together)) {
+                black_box(score.map_err(|cause| anyhow::anyhow!("no score: {cause}"))?);
+            }
+        }
+        Ok(None)
+    };
     Ok(vec![
         way("session alone", args.scores, &rows, alone)?,
         way("with reasons", args.scores, &rows, with_reasons)?,
         way("pool, one at a time", args.scores, &rows, one_at_a_time)?,
         way("pool, several in flight", args.scores, &rows, several)?,
+        way("pool, several together", args.scores, &rows, all_at_once)?,
     ])
 }
 
@@ -152,7 +160,7 @@ fn way(
     let (all, cpu) = (began.elapsed(), cpu()? - cpu_before);
     took.sort_unstable();
     let us = |time: Duration| time.as_secs_f64() * 1e6;
-    let at = |share: f64| us(took[((took.len() - 1) as f64 * share) as usize]);
+    let at = |share: f64| took.get((took.len().saturating_sub(1) as f64 * share) as usize).copied().map(us);
     let each = |time: Duration| us(time) / f64::from(scores);
     Ok(Way { way: name, p50: at(0.5), p99: at(0.99), mean: each(all), cpu: each(cpu) })
 }

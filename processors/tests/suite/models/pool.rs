@@ -3,7 +3,7 @@
 
 use super::{LIGHTGBM, bundle, model};
 use millrace_processors::scoring::model::{
-    Cause, Engine, EngineError, Model, Pool, PoolOptions, Scorer,
+    Cause, Engine, EngineError, Model, Pool, PoolOptions, Scorer, Ticket,
     pool::{Clock, Counted},
 };
 use std::{
@@ -127,7 +127,11 @@ fn scores_are_collected_in_the_order_they_were_asked_for() {
     for (ticket, row) in tickets.into_iter().zip(rows.iter().cycle()) {
         assert_eq!(ticket.wait().unwrap(), scorer.score(row).unwrap());
     }
-    assert_eq!(pool.counted(), Counted { ok: 600, ..Counted::default() });
+    let tickets: Vec<_> = rows.iter().map(|row| pool.score_row(row.clone())).collect();
+    for (score, row) in Ticket::wait_all(tickets).into_iter().zip(&rows) {
+        assert_eq!(score.unwrap(), scorer.score(row).unwrap());
+    }
+    assert_eq!(pool.counted(), Counted { ok: 660, ..Counted::default() });
 }
 
 #[test]

@@ -33,6 +33,11 @@ impl Scaler {
         (value - of(&self.offset)) * of(&self.scale)
     }
 
+    /// A row as what follows the scaler sees it.
+    pub fn apply_all(&self, row: &[f32]) -> Vec<f32> {
+        row.iter().enumerate().map(|(input, value)| self.apply(input, *value)).collect()
+    }
+
     fn read(node: &Node) -> Self {
         Self { offset: node.floats("offset").to_owned(), scale: node.floats("scale").to_owned() }
     }

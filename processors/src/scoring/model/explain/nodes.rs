@@ -27,17 +27,18 @@ pub(super) struct Node {
     pub mean: f64,
 }
 
-impl Node {
-    pub fn next(&self, value: f32) -> u32 {
-        let holds = match self.test {
-            Test::Leaf | Test::AtMost => value <= self.threshold,
-            Test::Below => value < self.threshold,
-            Test::AtLeast => value >= self.threshold,
-            Test::Above => value > self.threshold,
-            Test::Equal => value == self.threshold,
-            Test::Different => value != self.threshold,
-        };
-        if holds { self.yes } else { self.no }
+impl Test {
+    /// Whether a value passes; a leaf asks nothing.
+    pub fn holds(self, value: f32, threshold: f32) -> bool {
+        match self {
+            Self::Leaf => true,
+            Self::AtMost => value <= threshold,
+            Self::Below => value < threshold,
+            Self::AtLeast => value >= threshold,
+            Self::Above => value > threshold,
+            Self::Equal => value == threshold,
+            Self::Different => value != threshold,
+        }
     }
 }
 
@@ -141,4 +142,90 @@ fn roots(nodes: &[Node]) -> Result<Vec<u32>, String> {
     }
     // What is not reached goes round in circles.
     if reached == nodes.len() { Ok(roots) } else { Err(not_trees()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scoring::model::onnx::Attribute;
+
+    /// A tree of one choice on feature 0, with leaves that add 1 and 2.
+    fn stump(mode: &str) -> Operator {
+        let whole =
+            |name: &str, ints: &[i64]| Attribute { name: name.to_owned(), ints: ints.to_vec(), ..Attribute::default() };
+        let real = |name: &str, floats: &[f32]| Attribute {
+            name: name.to_owned(),
+            floats: floats.to_vec(),
+            ..Attribute::default()
+        };
+        let texts = [mode, "LEAF", "LEAF"].map(|mode| mode.as_bytes().to_vec()).to_vec();
+        let attributes = vec![
+            whole("nodes_treeids", &[0, 0, 0]),
+            whole("nodes_nodeids", &[0, 1, 2]),
+            whole("nodes_featureids", &[0, 0, 0]),
+            whole("nodes_truenodeids", &[1, 0, 0]),
+            whole("nodes_falsenodeids", &[2, 0, 0]),
+            real("nodes_values", &[5.0, 0.0, 0.0]),
+            Attribute { name: "nodes_modes".to_owned(), texts, ..Attribute::default() },
+            whole("class_treeids", &[0, 0]),
+            whole("class_nodeids", &[1, 2]),
+            whole("class_ids", &[0, 0]),
+            real("class_weights", &[1.0, 2.0]),
+        ];
+        Operator { attributes, ..Operator::default() }
+    }
+
+    fn read(operator: &Operator) -> Result<Nodes, String> {
+        Nodes::read(operator, 1, "class", 0)
+    }
+
+    fn with(name: &str, change: impl Fn(&mut Attribute)) -> String {
+        let mut operator = stump("BRANCH_LEQ");
+        operator.attributes.iter_mut().filter(|attribute| attribute.name == name).for_each(change);
+        read(&operator).err().unwrap_or_else(|| format!("{name} is taken"))
+    }
+
+    #[test]
+    fn every_comparison_goes_the_way_that_the_standard_says() {
+        let cases = [
+            ("BRANCH_LEQ", [true, true, false]),
+            ("BRANCH_LT", [true, false, false]),
+            ("BRANCH_GTE", [false, true, true]),
+            ("BRANCH_GT", [false, false, true]),
+            ("BRANCH_EQ", [false, true, false]),
+            ("BRANCH_NEQ", [true, false, true]),
+        ];
+        for (mode, expected) in cases {
+            let nodes = read(&stump(mode)).unwrap_or_else(|reason| panic!("{mode}: {reason}"));
+            assert_eq!(nodes.roots, [0]);
+            let Node { test, threshold, yes, no, .. } = nodes.nodes[0];
+            assert_eq!([4.0, 5.0, 6.0].map(|value| test.holds(value, threshold)), expected, "{mode}");
+            assert_eq!([yes, no].map(|leaf| nodes.nodes[leaf as usize].mean), [1.0, 2.0]);
+        }
+    }
+
+    #[test]
+    fn what_is_no_tree_is_refused_and_not_walked() {
+        assert!(with("nodes_modes", |it| it.texts[0] = b"BRANCH_MEMBER".to_vec()).contains("BRANCH_MEMBER"));
+        assert_eq!(with("nodes_falsenodeids", |it| it.ints[0] = 7), "tree 0 has no node 7");
+        assert_eq!(with("nodes_falsenodeids", |it| it.ints[0] = 1), "the nodes do not make trees");
+        assert_eq!(with("nodes_falsenodeids", |it| it.ints[0] = 0), "the nodes do not make trees");
+        assert_eq!(with("nodes_nodeids", |it| it.ints[2] = 1), "two nodes of a tree have one id");
+        assert_eq!(with("nodes_featureids", |it| it.ints[0] = 1), "the trees look at feature 1, and there are 1");
+        assert_eq!(with("nodes_values", |it| it.floats.truncate(2)), "nodes_values has 2 entries for 3");
+        assert_eq!(with("class_nodeids", |it| it.ints[0] = 9), "tree 0 has no node 9");
+    }
+
+    #[test]
+    fn hit_rates_that_are_all_alike_are_none() {
+        let mut operator = stump("BRANCH_LEQ");
+        let mut rates = |floats: &[f32]| {
+            operator.attributes.retain(|attribute| attribute.name != "nodes_hitrates");
+            let name = "nodes_hitrates".to_owned();
+            operator.attributes.push(Attribute { name, floats: floats.to_vec(), ..Attribute::default() });
+            read(&operator).map(|nodes| nodes.hits).ok().flatten()
+        };
+        assert_eq!(rates(&[1.0, 1.0, 1.0]), None);
+        assert_eq!(rates(&[10.0, 7.0, 3.0]), Some(vec![10.0, 7.0, 3.0]));
+    }
 }

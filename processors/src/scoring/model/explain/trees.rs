@@ -10,11 +10,23 @@ use crate::scoring::model::bundle::Golden;
 /// An ensemble of trees that adds up to one output.
 #[derive(Debug, Clone)]
 pub(super) struct Trees {
-    nodes: Vec<Node>,
+    steps: Vec<Step>,
     roots: Vec<u32>,
     /// The base value, and the means at all roots.
     bias: f64,
     scaler: Option<Scaler>,
+}
+
+/// A node, as small as can be: how much memory a walk touches is what it costs.
+#[derive(Debug, Clone, Copy)]
+struct Step {
+    threshold: f32,
+    /// In 32 bits, as leaves are: along a path each is added and taken away again but for the leaf's.
+    mean: f32,
+    /// Where the child is for which the comparison holds; the other is next to it. Zero for a leaf: no child is at the first place.
+    yes: u32,
+    feature: u16,
+    test: Test,
 }
 
 impl Trees {
@@ -39,7 +51,7 @@ impl Trees {
             other => return Err(format!("there are no reasons for the transform {}", String::from_utf8_lossy(other))),
         };
         let Nodes { mut nodes, roots, hits } = Nodes::read(operator, inputs, prefix, wanted)?;
-        let mut base = match operator.floats("base_values") {
+        let base = match operator.floats("base_values") {
             [] => 0.0,
             [base] => f64::from(*base),
             bases => {
@@ -57,12 +69,12 @@ impl Trees {
             }
         }
         let counted = hits.is_some();
-        let mut trees = Self { nodes, roots, bias: 0.0, scaler: found.scaler.clone() };
-        let hits = hits.unwrap_or_else(|| trees.hits_of(golden));
-        trees.fill_means(&hits);
-        base += trees.roots.iter().map(|root| trees.nodes[*root as usize].mean).sum::<f64>();
-        trees.bias = base;
-        Ok((trees, scale, counted))
+        let mut grown = Grown { nodes, roots, scaler: found.scaler.as_ref() };
+        let hits = hits.unwrap_or_else(|| grown.hits_of(golden));
+        grown.fill_means(&hits);
+        let (steps, roots) = grown.steps()?;
+        let bias = base + roots.iter().map(|root| f64::from(steps[*root as usize].mean)).sum::<f64>();
+        Ok((Self { steps, roots, bias, scaler: found.scaler.clone() }, scale, counted))
     }
 
     pub fn bias(&self) -> f64 {
@@ -70,25 +82,38 @@ impl Trees {
     }
 
     pub fn contributions(&self, row: &[f32], into: &mut [f64]) -> f64 {
+        match &self.scaler {
+            Some(scaler) => self.walk(&scaler.apply_all(row), into),
+            None => self.walk(row, into),
+        }
+    }
+
+    fn walk(&self, row: &[f32], into: &mut [f64]) -> f64 {
         let mut sum = self.bias;
         for root in &self.roots {
-            let mut node = &self.nodes[*root as usize];
-            while node.test != Test::Leaf {
-                let next = &self.nodes[node.next(self.value(row, node)) as usize];
-                let moved = next.mean - node.mean;
-                into[node.feature as usize] += moved;
+            let mut step = self.steps[*root as usize];
+            while step.yes != 0 {
+                let feature = usize::from(step.feature);
+                let holds = step.test.holds(row[feature], step.threshold);
+                let next = self.steps[step.yes as usize + usize::from(!holds)];
+                let moved = f64::from(next.mean) - f64::from(step.mean);
+                into[feature] += moved;
                 sum += moved;
-                node = next;
+                step = next;
             }
         }
         sum
     }
+}
 
-    fn value(&self, row: &[f32], node: &Node) -> f32 {
-        let value = row[node.feature as usize];
-        self.scaler.as_ref().map_or(value, |scaler| scaler.apply(node.feature as usize, value))
-    }
+/// Trees while their means are found.
+struct Grown<'f> {
+    nodes: Vec<Node>,
+    roots: Vec<u32>,
+    scaler: Option<&'f Scaler>,
+}
 
+impl Grown<'_> {
     /// How many golden rows come by each node. One more row is shared out by the number of leaves, so that a node that none comes by
     /// has a mean too.
     fn hits_of(&self, golden: &Golden) -> Vec<f64> {
@@ -112,12 +137,15 @@ impl Trees {
             }
         }
         for golden in golden.rows() {
+            let scaled = self.scaler.map(|scaler| scaler.apply_all(&golden.row));
+            let row = scaled.as_ref().unwrap_or(&golden.row);
             for root in &self.roots {
                 let mut at = *root;
                 hits[at as usize] += 1.0;
                 while self.nodes[at as usize].test != Test::Leaf {
                     let node = &self.nodes[at as usize];
-                    at = node.next(self.value(&golden.row, node));
+                    let holds = node.test.holds(row[node.feature as usize], node.threshold);
+                    at = if holds { node.yes } else { node.no };
                     hits[at as usize] += 1.0;
                 }
             }
@@ -136,6 +164,33 @@ impl Trees {
             let share = if all > 0.0 { hits[yes] / all } else { 0.5 };
             self.nodes[at as usize].mean = share * self.nodes[yes].mean + (1.0 - share) * self.nodes[no].mean;
         }
+    }
+
+    /// The trees one after another, siblings side by side.
+    fn steps(&self) -> Result<(Vec<Step>, Vec<u32>), String> {
+        let small =
+            |feature: u32| u16::try_from(feature).map_err(|_| format!("{feature} is more features than are explained"));
+        let step = |node: &Node| -> Result<Step, String> {
+            let Node { test, threshold, mean, .. } = *node;
+            Ok(Step { threshold, mean: mean as f32, yes: 0, feature: small(node.feature)?, test })
+        };
+        let (mut steps, mut roots) = (Vec::with_capacity(self.nodes.len()), Vec::with_capacity(self.roots.len()));
+        for root in &self.roots {
+            roots.push(steps.len() as u32);
+            let mut ahead = vec![(*root, steps.len())];
+            steps.push(step(&self.nodes[*root as usize])?);
+            while let Some((at, place)) = ahead.pop() {
+                let node = &self.nodes[at as usize];
+                if node.test != Test::Leaf {
+                    steps[place].yes = steps.len() as u32;
+                    for child in [node.yes, node.no] {
+                        ahead.push((child, steps.len()));
+                        steps.push(step(&self.nodes[child as usize])?);
+                    }
+                }
+            }
+        }
+        Ok((steps, roots))
     }
 
     /// The places of all nodes, each after its children.
