@@ -1,7 +1,13 @@
 //! The whole configuration: one section for each part; every process reads the same file and uses its own sections.
 
 use millrace_ingest::GatewayConfig;
-use millrace_processors::merchants::tally::MerchantsConfig;
+use millrace_processors::{
+    merchants::tally::MerchantsConfig,
+    scoring::{
+        model::{PoolOptions, Runtime},
+        running::Models,
+    },
+};
 use millrace_projections::{
     clickhouse::ClickHouseConfig,
     query::{QueryConfig, StreamConfig},
@@ -39,6 +45,8 @@ pub struct Config {
     pub processor: ProcessorConfig,
     /// What is known of merchants.
     pub merchants: MerchantsConfig,
+    /// How models are run.
+    pub models: ModelsConfig,
     /// Every projector.
     pub projector: SinkConfig,
     /// The reconciler.
@@ -57,6 +65,27 @@ impl Config {
             listen.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
         }
         format!("http://{listen}")
+    }
+}
+
+/// How models are run. The library that runs them is ONNX Runtime: that of `onnxruntime`, else of `ORT_DYLIB_PATH`, else the fetched part.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ModelsConfig {
+    /// The shared library.
+    pub onnxruntime: Option<PathBuf>,
+    /// The threads of each model.
+    pub pool: PoolOptions,
+}
+
+impl ModelsConfig {
+    /// What loads models; without the library it refuses them, and rules go on.
+    pub fn open(&self) -> Models {
+        let found = self.onnxruntime.clone().map_or_else(millrace_local::Parts::onnxruntime, Ok);
+        match found {
+            Ok(library) => Models::run_by(Runtime::open(&library), self.pool.clone()),
+            Err(missing) => Models::without(missing.to_string()),
+        }
     }
 }
 

@@ -165,7 +165,7 @@ fn main() -> ExitCode {
         Command::Trace(args) => trace::run(args),
         Command::Deadletters(args) => deadletters::run(args),
         Command::Replay(args) => replay::run(args),
-        Command::Model(args) => model::run(&args),
+        Command::Model(args) => model::run(args),
         Command::Overview(args) => overview::run(&args),
         Command::Loadgen(args) => loadgen::run(args),
         Command::Bench(args) => bench::run(&args),

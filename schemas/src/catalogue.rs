@@ -34,7 +34,7 @@ topics! {
     Transactions = "transactions": [1],
     Receipts = "receipts": [1],
     Labels = "labels": [1],
-    TransactionScores = "transaction-scores": [1],
+    TransactionScores = "transaction-scores": [1, 2],
     Purchases = "purchases": [1],
     MerchantRisk = "merchant-risk": [1],
     DeadLetters = "dead-letters": [1],

@@ -10,11 +10,16 @@ use crate::{
 use anyhow::{Context, Result, bail};
 use millrace_processors::{
     Scoring,
-    scoring::{configuration::content_version, rules::BUILT_IN},
+    scoring::{
+        configuration::{ChangeError, content_version},
+        model::bundle::PACKED_MAX,
+        rules::BUILT_IN,
+    },
 };
 use millrace_runtime::{
     Headers,
     clock::{Clock as _, Ids as _, RandomIds, SystemClock},
+    config::KafkaConfig,
     follow::{Followed, read_all},
     log::Log,
     processor::Processor as _,
@@ -26,6 +31,9 @@ use millrace_schemas::{
 };
 use serde::Serialize;
 use std::{collections::BTreeMap, path::PathBuf, process::ExitCode};
+
+/// What an event needs besides its content, in bytes.
+const ROOM: usize = 64 << 10;
 
 pub const RULES_EXAMPLES: &str = "A file of rules may hold [thresholds] and [blocklists] too; what it leaves out stays as it is. Each partition takes a change up
 within a second, at an offset that the log records: `millrace configuration` shows it.
@@ -157,34 +165,41 @@ pub fn run(kind: ConfigurationKind, args: Args) -> Result<ExitCode> {
 }
 
 /// The changes that were made, and what they make together.
-struct Changes {
+pub(super) struct Changes {
     log: Log,
     kind: ConfigurationKind,
     /// Those of the kind.
-    all: Vec<Followed<ConfigurationChange>>,
+    pub(super) all: Vec<Followed<ConfigurationChange>>,
     scoring: Scoring,
 }
 
 impl Changes {
-    async fn read(config: &Config, kind: ConfigurationKind) -> Result<Self> {
-        let log = Log::new(&config.kafka, &config.registry)?;
+    pub(super) async fn read(config: &Config, kind: ConfigurationKind) -> Result<Self> {
+        // Models are larger than other events.
+        let kafka = KafkaConfig { max_message_bytes: PACKED_MAX + ROOM, ..config.kafka.clone() };
+        let log = Log::new(&kafka, &config.registry)?;
         let mut all = read_all::<ConfigurationChange>(&log).await?;
         let scoring = Scoring::default();
-        // One that is not valid is none.
-        all.retain(|change| scoring.configure(&change.event).is_ok() && change.event.kind == kind);
+        all.retain(|change| is_valid(&scoring, &change.event).is_ok() && change.event.kind == kind);
         Ok(Self { log, kind, all, scoring })
     }
 
     fn change(&self, content: Vec<u8>, reason: Option<String>) -> ConfigurationChange {
+        let version = content_version(self.kind, &content);
+        ConfigurationChange { content, reason, ..self.nothing(ConfigurationAction::Apply, version) }
+    }
+
+    /// A change without content.
+    pub(super) fn nothing(&self, action: ConfigurationAction, version: String) -> ConfigurationChange {
         ConfigurationChange {
             event_id: RandomIds.event_id().to_string(),
             kind: self.kind,
-            action: ConfigurationAction::Apply,
+            action,
             name: None,
-            version: content_version(self.kind, &content),
-            content,
+            version,
+            content: Vec::new(),
             decided_at: SystemClock.now_ms(),
-            reason,
+            reason: None,
         }
     }
 
@@ -194,9 +209,14 @@ impl Changes {
     }
 
     async fn apply(&self, content: Vec<u8>, reason: Option<String>) -> Result<()> {
-        let (before, version) = (self.scoring.configuration(), self.version_with(&content)?);
+        self.append(&self.change(content, reason)).await
+    }
+
+    /// Appends a change that is valid, and says what it makes of the configuration.
+    pub(super) async fn append(&self, change: &ConfigurationChange) -> Result<()> {
+        let (before, version) = (self.scoring.configuration(), self.scoring.check(change)?);
         let producer = EventProducer::connect(&self.log, "configuration").await?;
-        let appended = producer.append(&self.change(content, reason), Headers::new()).await?;
+        let appended = producer.append(change, Headers::new()).await?;
         println!("{before} -> {version}, at offset {} of the configuration", appended.offset);
         Ok(())
     }
@@ -227,11 +247,12 @@ impl Changes {
         }
     }
 
-    fn print(&self, output: Output) -> Result<()> {
+    pub(super) fn print(&self, output: Output) -> Result<()> {
         #[derive(Serialize)]
         struct Row<'a> {
             offset: i64,
             at: String,
+            action: ConfigurationAction,
             version: &'a str,
             bytes: usize,
             reason: &'a str,
@@ -242,15 +263,25 @@ impl Changes {
             .map(|Followed { event, offset, .. }| Row {
                 offset: *offset,
                 at: format_instant(event.decided_at),
+                action: event.action,
                 version: &event.version,
                 bytes: event.content.len(),
                 reason: event.reason.as_deref().unwrap_or_default(),
             })
             .collect();
-        output.table(&rows, &["offset", "at", "version", "bytes", "reason"], |row| {
-            let reason = row.reason.to_owned();
-            vec![row.offset.to_string(), row.at.clone(), row.version.to_owned(), row.bytes.to_string(), reason]
+        output.table(&rows, &["offset", "at", "action", "version", "bytes", "reason"], |row| {
+            let action = format!("{:?}", row.action).to_lowercase();
+            let what = [row.offset.to_string(), row.at.clone(), action, row.version.to_owned(), row.bytes.to_string()];
+            what.into_iter().chain([row.reason.to_owned()]).collect()
         })
+    }
+}
+
+/// Takes a change in. That the model it names does not run here is nothing against it.
+fn is_valid(scoring: &Scoring, change: &ConfigurationChange) -> Result<(), ChangeError> {
+    match scoring.configure(change) {
+        Err(ChangeError::NotRunnable(..)) => Ok(()),
+        done => done,
     }
 }
 
@@ -262,7 +293,7 @@ pub fn run_show(args: &ShowArgs) -> Result<ExitCode> {
         let log = Log::new(&config.kafka, &config.registry)?;
         let (scoring, mut epochs) = (Scoring::default(), BTreeMap::new());
         for change in read_all::<ConfigurationChange>(&log).await? {
-            if let Err(error) = scoring.configure(&change.event) {
+            if let Err(error) = is_valid(&scoring, &change.event) {
                 eprintln!("the change at offset {} is passed over: {error}", change.offset);
             }
         }

@@ -1,13 +1,21 @@
 //! `millrace model`: bundles of models, before they are taken into use.
 
-use crate::output::columns;
-use anyhow::{Context as _, Result};
-use millrace_local::Parts;
-use millrace_processors::scoring::model::{
-    Bundle, Model, Runtime, Scorer,
-    bundle::{Data, Moment},
-    calibration::Calibration,
+use super::configure::Changes;
+use crate::{
+    config::{ConfigArgs, block_on},
+    output::{Output, columns},
 };
+use anyhow::{Context as _, Result, bail};
+use millrace_local::Parts;
+use millrace_processors::scoring::{
+    model::{
+        Bundle, Model, Runtime, Scorer,
+        bundle::{Data, Moment},
+        calibration::Calibration,
+    },
+    rules::Thresholds,
+};
+use millrace_schemas::event::{ConfigurationAction, ConfigurationChange, ConfigurationKind};
 use serde::Serialize;
 use std::{
     path::{Path, PathBuf},
@@ -20,7 +28,10 @@ pub const EXAMPLES: &str = "A model is run by ONNX Runtime, which `make parts` f
 
 Examples:
   millrace model check training/bundles/default
-  millrace model check fraud-2026-11.tar.zst --json | jq '.microseconds'";
+  millrace model apply training/bundles/default --reason 'trained on the third quarter'
+  millrace model shadow simulated-cards-130810f2
+  millrace model activate simulated-cards-130810f2 --with-thresholds
+  millrace model rollback";
 
 const CHECK_EXAMPLES: &str = "The bundle is a folder with model.onnx, manifest.toml and golden.csv, or these packed as one file. Nothing is changed.
 It is refused when a file is missing or not of its form, the hash is not the model's, the model takes or gives other things than
@@ -41,6 +52,52 @@ enum What {
     /// Check a bundle: open it, load the model, compare its golden rows, and measure a score
     #[command(after_help = CHECK_EXAMPLES)]
     Check(CheckArgs),
+    /// Bring a bundle into the log; it scores nothing yet
+    Apply {
+        /// The bundle: a folder, or a file that it is packed in
+        #[arg(value_name = "FOLDER")]
+        bundle: PathBuf,
+        #[command(flatten)]
+        change: ChangeArgs,
+    },
+    /// Let a model score that was applied
+    Activate {
+        /// Its version, as `apply` told it; without one, rules alone score
+        version: Option<String>,
+        /// Put the thresholds of its manifest in force, too
+        #[arg(long, requires = "version")]
+        with_thresholds: bool,
+        #[command(flatten)]
+        change: ChangeArgs,
+    },
+    /// Let a model score beside the active one, without any effect
+    Shadow {
+        /// Its version, as `apply` told it; without one, none does
+        version: Option<String>,
+        #[command(flatten)]
+        change: ChangeArgs,
+    },
+    /// Let score what scored before the last activation
+    Rollback {
+        #[command(flatten)]
+        change: ChangeArgs,
+    },
+    /// Show every change
+    History {
+        #[command(flatten)]
+        config: ConfigArgs,
+        #[command(flatten)]
+        output: Output,
+    },
+}
+
+#[derive(clap::Args)]
+struct ChangeArgs {
+    /// Why, for whoever looks at the history
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+    #[command(flatten)]
+    config: ConfigArgs,
 }
 
 #[derive(clap::Args)]
@@ -53,10 +110,77 @@ struct CheckArgs {
     json: bool,
 }
 
-pub fn run(args: &Args) -> Result<ExitCode> {
-    match &args.what {
-        What::Check(args) => check(args),
+pub fn run(args: Args) -> Result<ExitCode> {
+    match args.what {
+        What::Check(args) => return check(&args),
+        What::Apply { bundle, change } => block_on(apply(&bundle, change))?,
+        What::Activate { version, with_thresholds, change } => block_on(activate(version, with_thresholds, change))?,
+        What::Shadow { version, change } => block_on(name(ConfigurationAction::Shadow, version, change))?,
+        What::Rollback { change } => block_on(rollback(change))?,
+        What::History { config, output } => {
+            block_on(async { Changes::read(&config.load()?, ConfigurationKind::Model).await?.print(output) })?;
+        }
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Brings a bundle into the log, after it has proven itself here.
+async fn apply(path: &Path, args: ChangeArgs) -> Result<()> {
+    let changes = Changes::read(&args.config.load()?, ConfigurationKind::Model).await?;
+    let model = load(path)?;
+    let version = model.bundle().version();
+    let content = model.bundle().to_bytes()?;
+    let change = changes.nothing(ConfigurationAction::Apply, version.clone());
+    changes.append(&ConfigurationChange { content, reason: args.reason, ..change }).await?;
+    println!(
+        "{version} is known now: `millrace model activate {version}` lets it score, `shadow` beside the active one"
+    );
+    Ok(())
+}
+
+async fn name(action: ConfigurationAction, version: Option<String>, args: ChangeArgs) -> Result<()> {
+    let changes = Changes::read(&args.config.load()?, ConfigurationKind::Model).await?;
+    append_name(&changes, action, version, args.reason).await
+}
+
+async fn append_name(
+    changes: &Changes,
+    action: ConfigurationAction,
+    version: Option<String>,
+    reason: Option<String>,
+) -> Result<()> {
+    let change = changes.nothing(action, version.clone().unwrap_or_else(|| "none".to_owned()));
+    changes.append(&ConfigurationChange { name: version, reason, ..change }).await
+}
+
+async fn activate(version: Option<String>, with_thresholds: bool, args: ChangeArgs) -> Result<()> {
+    if with_thresholds && let Some(version) = &version {
+        let config = args.config.load()?;
+        let changes = Changes::read(&config, ConfigurationKind::Model).await?;
+        let is_bundle = |change: &ConfigurationChange| change.version == *version && !change.content.is_empty();
+        let applied = changes.all.iter().rev().map(|change| &change.event).find(|change| is_bundle(change));
+        let applied = applied
+            .with_context(|| format!("there is no model {version}; `millrace model history` shows those there are"))?;
+        let Thresholds { review, block } = Bundle::from_bytes(&applied.content)?.manifest().thresholds;
+        let content = format!("# Of the model {version}.\n[thresholds]\nreview = {review}\nblock = {block}\n");
+        let thresholds = Changes::read(&config, ConfigurationKind::Thresholds).await?;
+        let change = thresholds.nothing(ConfigurationAction::Apply, format!("thresholds of {version}"));
+        let (content, reason) = (content.into_bytes(), args.reason.clone());
+        thresholds.append(&ConfigurationChange { content, reason, ..change }).await?;
+    }
+    name(ConfigurationAction::Activate, version, args).await
+}
+
+/// Activates what was active before the last activation, or nothing.
+async fn rollback(args: ChangeArgs) -> Result<()> {
+    let changes = Changes::read(&args.config.load()?, ConfigurationKind::Model).await?;
+    let mut activations = changes.all.iter().rev().map(|change| &change.event);
+    let mut activations = activations.by_ref().filter(|change| change.action == ConfigurationAction::Activate);
+    if activations.next().is_none() {
+        bail!("no model was activated yet");
+    }
+    let before = activations.next().and_then(|change| change.name.clone());
+    append_name(&changes, ConfigurationAction::Activate, before, args.reason).await
 }
 
 /// A model from a bundle's folder or file, loaded.

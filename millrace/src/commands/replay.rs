@@ -67,7 +67,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
                 let log = Log::new(&config.kafka, &config.registry)?;
                 let ended = Shutdown::new();
                 let _ended = ended.clone().drop_guard();
-                work(Scoring::informed(&log, &ended).await?, &config, &args).await
+                work(Scoring::informed(&log, config.models.open(), &ended).await?, &config, &args).await
             }
             Processor::Receipts => work(Receipts, &config, &args).await,
         }

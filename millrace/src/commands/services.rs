@@ -181,7 +181,7 @@ async fn processor(config: Config, which: Processor) -> Result<()> {
     let (rules, options) = (config.rules.into(), config.processor.clone());
     match which {
         Processor::Scoring => {
-            let scoring = Scoring::informed(&log, &shutdown).await?;
+            let scoring = Scoring::informed(&log, config.models.open(), &shutdown).await?;
             processor::run(scoring, log, rules, options, shutdown).await?;
         }
         Processor::Receipts => processor::run(Receipts, log, rules, options, shutdown).await?,

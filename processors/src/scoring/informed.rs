@@ -1,6 +1,6 @@
 //! Scoring that knows what has come by the log, and learns what comes.
 
-use super::Scoring;
+use super::{Scoring, rules::RuleSet, running::Models};
 use millrace_runtime::{
     RuntimeError,
     follow::{Followed, follow},
@@ -14,8 +14,8 @@ impl Scoring {
     ///
     /// # Errors
     /// When the log cannot be read now.
-    pub async fn informed(log: &Log, shutdown: &Shutdown) -> Result<Self, RuntimeError> {
-        let scoring = Self::default();
+    pub async fn informed(log: &Log, models: Models, shutdown: &Shutdown) -> Result<Self, RuntimeError> {
+        let scoring = Self::with_models(RuleSet::built_in(), models);
         let configured = scoring.clone();
         follow(log, shutdown, move |change: Followed<ConfigurationChange>| {
             let offset = change.offset;

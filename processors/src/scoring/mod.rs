@@ -7,6 +7,8 @@
 //! - [`features`]: what rules may refer to, as named numbers.
 //! - [`configuration`]: what was applied through the log, and what it was before.
 //! - [`rules`]: the scorecard that turns features into a score, reasons and a decision.
+//! - [`model`]: what a bundle is, and how it is run; [`running`] has those in use.
+//! - `judging`: a score by rules or by a model, with its default and its shadow.
 
 mod blocklists;
 pub mod configuration;
@@ -15,9 +17,11 @@ pub mod features;
 pub mod fingerprints;
 pub mod history;
 mod informed;
+mod judging;
 pub mod model;
 pub mod place;
 pub mod rules;
+pub mod running;
 pub mod spread;
 pub mod visits;
 pub mod windows;
@@ -25,23 +29,26 @@ pub mod windows;
 pub use customer::{CustomerBytes, IDLE_MS};
 
 use crate::merchants::versions::{Version, Versions};
-use configuration::{ChangeError, Configurations};
-use customer::Customer;
+use configuration::{ChangeError, Configuration, Configurations};
+use customer::{Customer, Seen};
 use features::Feature;
 use fingerprints::Fingerprints;
 use hashbrown::HashMap;
-use millrace_runtime::processor::{Basis, Context, Memory, Processor};
+use judging::{Asked, Unjudged};
+use millrace_runtime::processor::{Basis, Context, Made, Memory, Processor};
 use millrace_schemas::{
-    event::{ConfigurationChange, DecisionSource, MerchantRisk, Score, Transaction, TransactionScore},
+    event::{ConfigurationChange, MerchantRisk, Score, Transaction, TransactionScore},
     time::DAY_MS,
 };
 use rules::RuleSet;
+use running::Models;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// The processor of transactions.
 #[derive(Debug, Clone)]
 pub struct Scoring {
     known: Arc<RwLock<Known>>,
+    models: Arc<Models>,
 }
 
 /// What scoring decides by, as far as it has come by the log.
@@ -49,18 +56,23 @@ pub struct Scoring {
 struct Known {
     configurations: Configurations,
     merchants: Versions,
+    /// The last configuration whose models run here.
+    usable: Arc<Configuration>,
 }
 
 /// What one partition's memory decides by.
 #[derive(Debug, Clone)]
 struct Grounds {
-    rules: Arc<RuleSet>,
+    configuration: Arc<Configuration>,
+    models: Asked,
     merchants: Option<Arc<Version>>,
 }
 
 /// Names of what scores stand on, in a basis.
 const CONFIGURATION: &str = "configuration";
 const MERCHANT_RISK: &str = "merchant-risk";
+/// Stands in the basis of a score for which a model gave nothing in time: that is chance, and nobody decides it again.
+const INCOMPLETE: &str = "incomplete";
 
 impl Default for Scoring {
     fn default() -> Self {
@@ -69,18 +81,30 @@ impl Default for Scoring {
 }
 
 impl Scoring {
-    /// Scoring with these rules until others are applied.
+    /// Scoring with these rules until others are applied, and without models.
     pub fn with_rules(rules: RuleSet) -> Self {
-        let (configurations, merchants) = (Configurations::beginning_with(rules), Versions::default());
-        Self { known: Arc::new(RwLock::new(Known { configurations, merchants })) }
+        Self::with_models(rules, Models::none())
+    }
+
+    /// The same with models, once a configuration names one.
+    pub fn with_models(rules: RuleSet, models: Models) -> Self {
+        let configurations = Configurations::beginning_with(rules);
+        let usable = Arc::clone(configurations.current());
+        let known = Known { configurations, merchants: Versions::default(), usable };
+        Self { known: Arc::new(RwLock::new(known)), models: Arc::new(models) }
     }
 
     /// Takes in a change of the configuration: partitions take it up at their next boundary.
     ///
     /// # Errors
-    /// When it is not valid. Nothing changes then.
+    /// When it is not valid: nothing changes then. When a model that it names cannot be run here: what was decided by before still is.
     pub fn configure(&self, change: &ConfigurationChange) -> Result<(), ChangeError> {
-        self.write().configurations.apply(change)
+        self.write().configurations.apply(change)?;
+        let current = Arc::clone(self.read().configurations.current());
+        let models = self.models_of(&current);
+        models.map_err(|reason| ChangeError::NotRunnable(current.version().to_owned(), reason))?;
+        self.write().usable = current;
+        Ok(())
     }
 
     /// What a change would make of the configuration in force: its version.
@@ -88,7 +112,7 @@ impl Scoring {
     /// # Errors
     /// When it is not valid.
     pub fn check(&self, change: &ConfigurationChange) -> Result<String, ChangeError> {
-        self.read().configurations.with(change).map(|rules| rules.version().to_owned())
+        self.read().configurations.with(change).map(|configuration| configuration.version().to_owned())
     }
 
     /// Takes in what is known of merchants: partitions take a version up at their next boundary after it is complete.
@@ -99,6 +123,17 @@ impl Scoring {
     /// Version of the configuration in force, as scores name it.
     pub fn configuration(&self) -> String {
         self.read().configurations.current().version().to_owned()
+    }
+
+    /// The models of a configuration, running.
+    fn models_of(&self, configuration: &Configuration) -> Result<Asked, String> {
+        let run = |version: &Option<String>| {
+            let Some(version) = version else { return Ok(None) };
+            let bundle = self.read().configurations.model(version).cloned();
+            let bundle = bundle.ok_or_else(|| format!("there is no model {version}"))?;
+            self.models.pool(&bundle).map(Some)
+        };
+        Ok(Asked { active: run(&configuration.active)?, shadow: run(&configuration.shadow)? })
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Known> {
@@ -117,6 +152,10 @@ const DECIDED_BY_BASIS: &[&str] = &[
     "/decision",
     "/reasons",
     "/model",
+    "/decision_source",
+    "/raw_scoring",
+    "/default_cause",
+    "/shadow",
     "/features/card_bin_blocked",
     "/features/customer_blocked",
     "/features/device_blocked",
@@ -141,8 +180,10 @@ impl Processor for Scoring {
     type Memory = Customers;
 
     fn memory(&self) -> Customers {
-        let rules = Arc::clone(self.read().configurations.current());
-        Customers { grounds: Grounds { rules, merchants: None }, customers: HashMap::new(), clock: 0, swept: 0 }
+        let configuration = Arc::clone(&self.read().usable);
+        let models = self.models_of(&configuration).unwrap_or_default();
+        let grounds = Grounds { configuration, models, merchants: None };
+        Customers { grounds, customers: HashMap::new(), clock: 0, swept: 0 }
     }
 
     /// Fingerprints differ where the standard library's hash does.
@@ -152,16 +193,15 @@ impl Processor for Scoring {
 
     fn basis(&self) -> Basis {
         let known = self.read();
-        let configuration = known.configurations.current().version().to_owned();
+        let configuration = known.usable.version().to_owned();
         let merchants = known.merchants.newest().map(|version| (MERCHANT_RISK.to_owned(), version.day.to_string()));
         [(CONFIGURATION.to_owned(), configuration)].into_iter().chain(merchants).collect()
     }
 
     fn take_up(&self, memory: &mut Customers, basis: &Basis) -> bool {
         let known = self.read();
-        let Some(rules) = basis.get(CONFIGURATION).and_then(|version| known.configurations.find(version)) else {
-            return false;
-        };
+        let configuration =
+            basis.get(CONFIGURATION).and_then(|version| known.configurations.find(version)).map(Arc::clone);
         let merchants = match basis.get(MERCHANT_RISK) {
             Some(day) => match day.parse().ok().and_then(|day| known.merchants.find(day)) {
                 Some(version) => Some(Arc::clone(version)),
@@ -169,14 +209,20 @@ impl Processor for Scoring {
             },
             None => None,
         };
-        memory.grounds = Grounds { rules: Arc::clone(rules), merchants };
+        drop(known);
+        let Some(configuration) = configuration else { return false };
+        let Ok(models) = self.models_of(&configuration) else { return false };
+        memory.grounds = Grounds { configuration, models, merchants };
         true
     }
 
     fn basis_of(&self, written: &TransactionScore) -> Basis {
         let day = written.features.get(Feature::MerchantRiskDay.name());
         let merchants = day.map(|day| (MERCHANT_RISK.to_owned(), day.to_string()));
-        [(CONFIGURATION.to_owned(), written.configuration.clone())].into_iter().chain(merchants).collect()
+        let lacks = written.default_cause.is_some() || written.shadow.as_ref().is_some_and(|it| it.scoring.is_none());
+        let incomplete = lacks.then(|| (INCOMPLETE.to_owned(), "true".to_owned()));
+        let configuration = (CONFIGURATION.to_owned(), written.configuration.clone());
+        [configuration].into_iter().chain(merchants).chain(incomplete).collect()
     }
 }
 
@@ -237,33 +283,21 @@ impl Memory<TransactionScore> for Customers {
     }
 
     fn process(&mut self, transaction: Transaction, context: Context) -> TransactionScore {
+        self.begin(transaction, context).finish()
+    }
+
+    fn begin(&mut self, transaction: Transaction, context: Context) -> Made<TransactionScore> {
         self.advance(context.source.timestamp);
         let customer = self.customers.entry_ref(transaction.customer_id.as_str()).or_default();
         customer.forget_if_idle(self.clock);
         let own = Fingerprints::of(&transaction);
-        let Grounds { rules, merchants } = &self.grounds;
-        let mut seen = customer.see(&transaction, own, rules);
+        let Grounds { configuration, models, merchants } = &self.grounds;
+        let Seen { windows, mut features } = customer.see(&transaction, own, &configuration.rules);
         if let Some(version) = merchants {
-            features::of_merchant(version, &transaction.merchant_id, &mut seen.features);
+            features::of_merchant(version, &transaction.merchant_id, &mut features);
         }
         customer.remember(&transaction, own, self.clock);
-        let verdict = rules.judge(&seen.features);
-        TransactionScore {
-            event_id: context.event_id,
-            occurred_at: transaction.occurred_at,
-            received_at: transaction.received_at,
-            trn_id: context.trn_id,
-            source: context.source,
-            transaction,
-            scoring: verdict.scoring,
-            decision: verdict.decision,
-            decision_source: DecisionSource::Rules,
-            reasons: verdict.reasons,
-            model: None,
-            configuration: rules.version().to_owned(),
-            windows: seen.windows.to_event(),
-            window_exact: seen.windows.exact,
-            features: seen.features.to_map(),
-        }
+        let configuration = Arc::clone(configuration);
+        Unjudged { transaction, context, windows, features, configuration }.judge(models)
     }
 }

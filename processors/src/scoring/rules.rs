@@ -8,6 +8,7 @@ pub use file::RulesError;
 use super::{
     blocklists::LISTS,
     features::{Feature, Features},
+    model::ModelScore,
 };
 use file::RulesFile;
 use jiff::tz::TimeZone;
@@ -82,8 +83,28 @@ struct Rule {
     condition: Condition,
     also: Vec<Condition>,
     contribution: f64,
-    /// Blocks whatever the score.
-    blocks: bool,
+    effect: Effect,
+    /// It counts where a model scores, too. The others stand for a model where there is none.
+    beside_model: bool,
+}
+
+/// What a rule that holds does.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Effect {
+    /// Adds to the log-odds of fraud.
+    #[default]
+    Raise,
+    /// Adds to them, and blocks whatever the score.
+    Block,
+    /// Adds to them, and allows whatever the score, unless something else blocks.
+    Allow,
+}
+
+impl Effect {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 impl Rule {
@@ -149,7 +170,8 @@ impl RuleSet {
             condition: Condition { feature: list.feature, comparison: Comparison::AtLeast, threshold: 1.0 },
             also: Vec::new(),
             contribution: file.blocklist_contribution,
-            blocks: true,
+            effect: Effect::Block,
+            beside_model: true,
         });
         let rules = blocklisted.chain(file.rules.iter().map(|rule| rule.to_rule())).collect();
         Ok(Self {
@@ -178,33 +200,80 @@ impl RuleSet {
         &self.zone
     }
 
-    /// Score, decision and reasons of a transaction's features.
-    pub fn judge(&self, features: &Features) -> Verdict {
-        let mut log_odds = self.base;
-        let mut blocked = false;
-        let mut reasons = Vec::new();
-        for rule in &self.rules {
-            if let Some(value) = rule.holds(features) {
-                log_odds += rule.contribution;
-                blocked |= rule.blocks;
-                reasons.push((rule, value));
-            }
+    /// Score, decision and reasons of a transaction's features; `model` is what a model made of them, where one scores.
+    ///
+    /// Where there is none, the score begins at `base`. Where there is one it begins at the model's, and of the rules only those count that
+    /// are meant to stand beside a model.
+    pub fn judge(&self, features: &Features, model: Option<&ModelScore>) -> Verdict {
+        let held = self.held(features, model.is_some());
+        let added: f64 = held.iter().map(|(rule, _)| rule.contribution).sum();
+        let scoring = match model {
+            // As the model said it, to the last bit.
+            Some(model) if held.is_empty() => model.score,
+            Some(model) => probability(log_odds(model.score) + added),
+            None => probability(held.iter().fold(self.base, |sum, (rule, _)| sum + rule.contribution)),
+        };
+        let decision = self.decide(scoring, &held);
+        let of_model = model.into_iter().flat_map(|model| model.reasons.iter().cloned());
+        Verdict {
+            scoring,
+            decision,
+            reasons: sorted(held.iter().map(|(rule, value)| reason(rule, *value)).chain(of_model)),
         }
-        reasons.sort_by(|(a, _), (b, _)| b.contribution.total_cmp(&a.contribution).then_with(|| a.code.cmp(&b.code)));
-        let scoring = 1.0 / (1.0 + (-log_odds).exp());
-        let reasons = reasons.into_iter().map(|(rule, value)| reason(rule, value)).collect();
-        Verdict { scoring, decision: self.decide(scoring, blocked), reasons }
     }
 
-    fn decide(&self, scoring: f64, blocked: bool) -> Decision {
-        if blocked || scoring >= self.thresholds.block {
+    /// What holds where the model that should score gave nothing: the default score and decision, but for what is blocked or allowed
+    /// whatever the score.
+    pub fn judge_without_model(&self, features: &Features, scoring: f64, otherwise: Decision) -> Verdict {
+        let held = self.held(features, true);
+        let decision = overruled(&held).unwrap_or(otherwise);
+        Verdict { scoring, decision, reasons: sorted(held.iter().map(|(rule, value)| reason(rule, *value))) }
+    }
+
+    /// The rules that hold, in their order, with the values that make them hold.
+    fn held(&self, features: &Features, beside_model: bool) -> Vec<(&Rule, f64)> {
+        let counted = self.rules.iter().filter(|rule| rule.beside_model || !beside_model);
+        counted.filter_map(|rule| Some((rule, rule.holds(features)?))).collect()
+    }
+
+    fn decide(&self, scoring: f64, held: &[(&Rule, f64)]) -> Decision {
+        overruled(held).unwrap_or(if scoring >= self.thresholds.block {
             Decision::Block
         } else if scoring >= self.thresholds.review {
             Decision::Review
         } else {
             Decision::Allow
-        }
+        })
     }
+}
+
+/// What rules decide whatever the score.
+fn overruled(held: &[(&Rule, f64)]) -> Option<Decision> {
+    let has = |effect| held.iter().any(|(rule, _)| rule.effect == effect);
+    if has(Effect::Block) {
+        Some(Decision::Block)
+    } else if has(Effect::Allow) {
+        Some(Decision::Allow)
+    } else {
+        None
+    }
+}
+
+/// The largest contribution first, equal ones by code.
+fn sorted(reasons: impl Iterator<Item = Reason>) -> Vec<Reason> {
+    let mut reasons: Vec<Reason> = reasons.collect();
+    reasons.sort_by(|a, b| b.contribution.total_cmp(&a.contribution).then_with(|| a.code.cmp(&b.code)));
+    reasons
+}
+
+fn probability(log_odds: f64) -> f64 {
+    1.0 / (1.0 + (-log_odds).exp())
+}
+
+/// Of a probability that is neither 0 nor 1; those count as the nearest that 32 bits tell from them.
+fn log_odds(probability: f64) -> f64 {
+    let inside = probability.clamp(f64::from(f32::EPSILON), 1.0 - f64::from(f32::EPSILON));
+    (inside / (1.0 - inside)).ln()
 }
 
 fn reason(rule: &Rule, value: f64) -> Reason {

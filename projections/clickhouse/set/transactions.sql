@@ -93,7 +93,11 @@ CREATE TABLE IF NOT EXISTS {{database}}.transaction_scores_{{set}}
         feature LowCardinality(String),
         value Float64,
         contribution Float64)) COMMENT 'Rules that hold, the largest contribution first: stable code, the rule in words, the feature that made it hold, its value, and what it adds to the log-odds of fraud.' CODEC(ZSTD(1)),
-    model LowCardinality(Nullable(String)) COMMENT 'Model id and hash; null where rules alone decided.',
+    model LowCardinality(Nullable(String)) COMMENT 'Version of the model that scored: its id and a hash; null where rules alone decided.',
+    raw_scoring Nullable(Float64) COMMENT 'The model''s own probability, before calibration and rules; null where no model scored.' CODEC(ZSTD(1)),
+    default_cause LowCardinality(Nullable(String)) COMMENT 'Why the score is the default: timeout, overload, model_error, breaker_open; null where it is none.',
+    shadow_model LowCardinality(Nullable(String)) COMMENT 'Version of the model that scored beside the active one; null where there was none.',
+    shadow_scoring Nullable(Float64) COMMENT 'What it made of the same features, 0 to 1; null where it gave nothing in time.' CODEC(ZSTD(1)),
     configuration LowCardinality(String) COMMENT 'Version of rules and thresholds that were in force.',
     customer_transaction_count_3h Int32 COMMENT 'Customer''s transactions in the 3 hours up to this one, itself included, all currencies.' CODEC(ZSTD(1)),
     customer_avg_amount_3h Decimal(18, 4) COMMENT 'Mean amount of those in this transaction''s currency, in units of it, rounded half-even.' CODEC(ZSTD(1)),
@@ -129,3 +133,9 @@ PARTITION BY toYYYYMM(_timestamp)
 ORDER BY (toStartOfHour(occurred_at), customer_id, _partition, _offset)
 SETTINGS {{deduplication}}
 COMMENT 'One row for each accepted transaction: its score and everything the score was computed from.';
+
+-- Of sets that were made before these columns.
+ALTER TABLE {{database}}.transaction_scores_{{set}} ADD COLUMN IF NOT EXISTS raw_scoring Nullable(Float64) COMMENT 'The model''s own probability, before calibration and rules; null where no model scored.' CODEC(ZSTD(1)) AFTER model;
+ALTER TABLE {{database}}.transaction_scores_{{set}} ADD COLUMN IF NOT EXISTS default_cause LowCardinality(Nullable(String)) COMMENT 'Why the score is the default: timeout, overload, model_error, breaker_open; null where it is none.' AFTER raw_scoring;
+ALTER TABLE {{database}}.transaction_scores_{{set}} ADD COLUMN IF NOT EXISTS shadow_model LowCardinality(Nullable(String)) COMMENT 'Version of the model that scored beside the active one; null where there was none.' AFTER default_cause;
+ALTER TABLE {{database}}.transaction_scores_{{set}} ADD COLUMN IF NOT EXISTS shadow_scoring Nullable(Float64) COMMENT 'What it made of the same features, 0 to 1; null where it gave nothing in time.' CODEC(ZSTD(1)) AFTER shadow_model;

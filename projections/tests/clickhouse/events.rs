@@ -6,7 +6,7 @@ use millrace_schemas::{
     Event, Topic,
     event::{
         Decision, DecisionSource, Purchase, PurchaseLine, Reason, Receipt, ReceiptItem, ReceiptKind, SchemaRecord,
-        Source, TimeResolution, Transaction, TransactionScore, Windows,
+        ShadowScore, Source, TimeResolution, Transaction, TransactionScore, Windows,
     },
     ids, money,
     time::DAY_MS,
@@ -157,6 +157,9 @@ impl Generator {
             windows: windows(),
             window_exact: self.random.random_ratio(9, 10),
             features: BTreeMap::from([("amount_ratio".into(), 1.5), ("count_3h".into(), 7.0)]),
+            raw_scoring: some.then_some(0.25),
+            default_cause: some.then(|| "timeout".into()),
+            shadow: some.then(|| ShadowScore { model: "other@hash".into(), scoring: Some(0.75) }),
         }
     }
 

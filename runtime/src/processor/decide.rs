@@ -1,7 +1,7 @@
 //! What becomes of one record that was read: the first of an id wins.
 
 use super::{
-    Basis, Context, Memory, Processor,
+    Awaited, Basis, Context, Made, Memory, Processor,
     dedup::{Dedup, Seen},
     input::Refusal,
     offsets::Offsets,
@@ -15,6 +15,7 @@ use millrace_schemas::{
     rules::may_hold_card_data,
     wire::{Codec, EncodeError},
 };
+use std::time::Duration;
 
 pub(super) type In<P> = <<P as Processor>::Out as Derived>::From;
 
@@ -46,6 +47,30 @@ impl<Out> Outcome<Out> {
             Self::Duplicate(_) => "duplicate",
             Self::DeadLetter(_) => "dead_letter",
             Self::Done => "done",
+        }
+    }
+}
+
+/// What one record became, as far as it is known.
+pub(super) enum Step<Out> {
+    Settled(Outcome<Out>),
+    Awaited(Box<dyn Awaited<Out>>),
+}
+
+impl<Out> Step<Out> {
+    /// Whether nothing is waited for any more, after waiting this long at most.
+    pub(super) fn is_ready_within(&self, time: Duration) -> bool {
+        match self {
+            Self::Settled(_) => true,
+            Self::Awaited(awaited) => awaited.is_ready_within(time),
+        }
+    }
+
+    /// The outcome, whatever it waits for.
+    pub(super) fn settle(self) -> Outcome<Out> {
+        match self {
+            Self::Settled(outcome) => outcome,
+            Self::Awaited(awaited) => Outcome::Emit(awaited.finish()),
         }
     }
 }
@@ -152,10 +177,10 @@ impl<P: Processor> Decider<P> {
         partition: &mut Partition<P>,
         record: &Record,
         input: Result<In<P>, Refusal>,
-    ) -> Result<Outcome<P::Out>, RuntimeError> {
+    ) -> Result<Step<P::Out>, RuntimeError> {
         partition.through = Some(record.offset);
         if partition.outcomes.contains(record.offset) {
-            return Ok(Outcome::Done);
+            return Ok(Step::Settled(Outcome::Done));
         }
         if partition.outcomes.last().is_some_and(|last| record.offset < last) {
             tracing::error!(
@@ -165,7 +190,7 @@ impl<P: Processor> Decider<P> {
         }
         match input {
             Ok(input) => self.first_wins(partition, record, input),
-            Err(refusal) => Ok(Outcome::DeadLetter(self.dead_letter(record, refusal))),
+            Err(refusal) => Ok(Step::Settled(Outcome::DeadLetter(self.dead_letter(record, refusal)))),
         }
     }
 
@@ -175,16 +200,19 @@ impl<P: Processor> Decider<P> {
         partition: &mut Partition<P>,
         record: &Record,
         input: In<P>,
-    ) -> Result<Outcome<P::Out>, RuntimeError> {
+    ) -> Result<Step<P::Out>, RuntimeError> {
         let (identity, content) = (input.identity_hash(), input.content_hash().map_err(defect)?);
         let source = record.source();
         let event_id = ids::derived_event_id(&self.epoch, &source).to_string();
         let trn_id = input.trn_id().to_string();
-        Ok(match partition.dedup.look(identity, content, record.timestamp) {
+        Ok(Step::Settled(match partition.dedup.look(identity, content, record.timestamp) {
             Seen::Never => {
                 partition.dedup.remember(identity, content, record.offset, record.timestamp);
                 partition.emitted = Some((record.offset, record.timestamp));
-                Outcome::Emit(partition.memory.process(input, Context { source, event_id, trn_id }))
+                match partition.memory.begin(input, Context { source, event_id, trn_id }) {
+                    Made::Now(output) => Outcome::Emit(output),
+                    Made::Later(awaited) => return Ok(Step::Awaited(awaited)),
+                }
             }
             Seen::Same(first_offset) => {
                 Outcome::Duplicate(Duplicate { event_id, received_at: record.timestamp, trn_id, source, first_offset })
@@ -198,7 +226,7 @@ impl<P: Processor> Decider<P> {
                 );
                 Outcome::DeadLetter(self.dead_letter(record, Refusal::whole("conflict", message)))
             }
-        })
+        }))
     }
 
     fn dead_letter(&self, record: &Record, Refusal(errors): Refusal) -> DeadLetter {

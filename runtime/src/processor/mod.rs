@@ -33,6 +33,7 @@ pub(crate) use worker::poll_error;
 pub use worker::{ProcessorConfig, run};
 
 use millrace_schemas::event::{Derived, Score, Source};
+use std::time::Duration;
 
 /// A processor: pure. Its memory of a partition is a function of what it has written for that partition.
 pub trait Processor: Send + Sync + 'static {
@@ -79,6 +80,11 @@ pub trait Memory<Out: Derived>: Send + 'static {
     /// Decides one input that keeps the rules and was not seen before. It is given away, since outputs hold their inputs.
     fn process(&mut self, input: Out::From, context: Context) -> Out;
 
+    /// The same where something is asked for that takes its time: what is remembered changes now, and the output follows.
+    fn begin(&mut self, input: Out::From, context: Context) -> Made<Out> {
+        Made::Now(self.process(input, context))
+    }
+
     /// The memory as bytes, for a snapshot; `None` when it cannot be saved, and is rebuilt from all outputs at every start.
     fn save(&self) -> Option<Vec<u8>> {
         None
@@ -87,6 +93,33 @@ pub trait Memory<Out: Derived>: Send + 'static {
     /// Makes a fresh memory the one that was saved; false when it cannot read the bytes. It is not used then.
     fn load(&mut self, _saved: &[u8]) -> bool {
         false
+    }
+}
+
+/// What becomes of an input.
+pub enum Made<Out> {
+    /// Its output.
+    Now(Out),
+    /// Its output when something else has come.
+    Later(Box<dyn Awaited<Out>>),
+}
+
+/// An output that waits for something. Outputs are written in the order of their inputs, so it holds up those behind it.
+pub trait Awaited<Out>: Send {
+    /// Whether it waits no more, after waiting this long at most.
+    fn is_ready_within(&self, time: Duration) -> bool;
+
+    /// The output. Waits as long as it takes, but not beyond a deadline of its own: then it is what it is without what was waited for.
+    fn finish(self: Box<Self>) -> Out;
+}
+
+impl<Out> Made<Out> {
+    /// The output, whatever it waits for.
+    pub fn finish(self) -> Out {
+        match self {
+            Self::Now(output) => output,
+            Self::Later(awaited) => awaited.finish(),
+        }
     }
 }
 

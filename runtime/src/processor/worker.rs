@@ -5,7 +5,7 @@ use super::{
     assignment::{Assignment, Change},
     basis,
     committer::{Committer, Decided, Journal},
-    decide::{Decider, In, Partition, output},
+    decide::{Decider, In, Partition, Step, output},
     input::Inputs,
     leftover::Reach,
     marker::Last,
@@ -32,7 +32,7 @@ use rdkafka::{
 };
 use serde::{Deserialize, Serialize};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
@@ -41,6 +41,10 @@ use tokio::{runtime::Handle, sync::OnceCell};
 
 /// How long a poll may wait.
 const POLL: Duration = Duration::from_millis(50);
+/// Longest wait for an outcome before it is looked for further records.
+const WAIT_FOR_OUTCOME: Duration = Duration::from_millis(1);
+/// Most records whose outcomes are not written yet, since one before them is awaited.
+const AWAITED_MAX: usize = 4_096;
 /// How often it is looked whether there is a newer basis to decide by.
 const LOOK_FOR_BASIS: Duration = Duration::from_millis(200);
 
@@ -185,6 +189,14 @@ struct Parts<P: Processor> {
     beat: crate::lifecycle::Heartbeat,
 }
 
+/// A record that was decided, and what it becomes.
+struct Undecided<Out> {
+    record: Record,
+    step: Step<Out>,
+    /// Offset of the last input of the partition that has an output then.
+    emitted: Option<i64>,
+}
+
 struct Worker<P: Processor> {
     inputs: Inputs,
     decider: Arc<Decider<P>>,
@@ -196,6 +208,8 @@ struct Worker<P: Processor> {
     consumer: Arc<BaseConsumer<Assignment>>,
     committer: Arc<Committer>,
     telling: Option<Telling<P::Out>>,
+    /// What is decided or awaited, in the order of the records; all of it behind one that is awaited.
+    undecided: VecDeque<Undecided<P::Out>>,
     /// The running ones.
     partitions: BTreeMap<i32, Partition<P>>,
     /// The last input of each that was decided or committed.
@@ -241,6 +255,7 @@ where
             consumer,
             committer,
             telling,
+            undecided: VecDeque::new(),
             partitions: BTreeMap::new(),
             lasts: BTreeMap::new(),
             told_until: BTreeMap::new(),
@@ -263,6 +278,7 @@ where
                 self.follow_basis()?;
             }
             self.poll()?;
+            self.conclude_ready()?;
             if last_look.elapsed() > Duration::from_secs(1) {
                 last_look = Instant::now();
                 self.report();
@@ -270,6 +286,7 @@ where
             }
         }
         tracing::info!(processor = P::NAME, "draining");
+        self.conclude_all()?;
         self.committer.flush(Duration::from_millis(self.config.drain_timeout_ms))
     }
 
@@ -286,6 +303,8 @@ where
                 Change::Revoked => {
                     self.restorer.abandon();
                     self.snapshots.iter_mut().for_each(Snapshots::forget);
+                    // Nobody was told of what is awaited; whoever gets the partitions decides it.
+                    self.undecided.clear();
                     self.partitions.clear();
                     self.lasts.clear();
                     self.told_until.clear();
@@ -351,6 +370,7 @@ where
             return Ok(());
         }
         let drain = Duration::from_millis(self.config.drain_timeout_ms);
+        self.conclude_all()?;
         if !sabotage::is_on(Sabotage::Epochs) {
             self.committer.flush(drain)?;
             self.tell_epochs(&numbers, &newest)?;
@@ -399,9 +419,13 @@ where
 
     fn poll(&mut self) -> Result<(), RuntimeError> {
         let consumer = Arc::clone(&self.consumer);
-        match consumer.poll(POLL) {
-            None => Ok(()),
-            Some(Ok(message)) => self.decide(&Record::copy(self.journal.topic, &message)),
+        match consumer.poll(if self.undecided.is_empty() { POLL } else { Duration::ZERO }) {
+            None => {
+                // Nothing else to do than to wait for what was asked for.
+                let _ = self.undecided.front().map(|first| first.step.is_ready_within(WAIT_FOR_OUTCOME));
+                Ok(())
+            }
+            Some(Ok(message)) => self.decide(Record::copy(self.journal.topic, &message)),
             Some(Err(error)) if passes(&error) => {
                 tracing::debug!(processor = P::NAME, error = %error, "polling meets a passing error");
                 Ok(())
@@ -410,34 +434,62 @@ where
         }
     }
 
-    fn decide(&mut self, record: &Record) -> Result<(), RuntimeError> {
+    fn decide(&mut self, record: Record) -> Result<(), RuntimeError> {
         let Some(partition) = self.partitions.get_mut(&record.partition) else {
             return Err(RuntimeError::Transient(format!(
                 "a record of partition {}, which is not assigned",
                 record.partition
             )));
         };
-        let input = self.inputs.read::<In<P>>(record)?;
-        let outcome = self.decider.decide(partition, record, input)?;
+        let input = self.inputs.read::<In<P>>(&record)?;
+        let step = self.decider.decide(partition, &record, input)?;
+        let emitted = partition.emitted().map(|(offset, _)| offset);
+        self.undecided.push_back(Undecided { record, step, emitted });
+        if self.undecided.len() > AWAITED_MAX { self.conclude_first() } else { Ok(()) }
+    }
+
+    /// Writes what is known, up to the first outcome that is awaited.
+    fn conclude_ready(&mut self) -> Result<(), RuntimeError> {
+        while self.undecided.front().is_some_and(|first| first.step.is_ready_within(Duration::ZERO)) {
+            self.conclude_first()?;
+        }
+        Ok(())
+    }
+
+    /// Waits for everything that is awaited, which is not for long.
+    fn conclude_all(&mut self) -> Result<(), RuntimeError> {
+        while !self.undecided.is_empty() {
+            self.conclude_first()?;
+        }
+        Ok(())
+    }
+
+    /// Waits for the first outcome, tells it and hands it over.
+    fn conclude_first(&mut self) -> Result<(), RuntimeError> {
+        let Some(Undecided { record, step, emitted }) = self.undecided.pop_front() else { return Ok(()) };
+        let outcome = step.settle();
         names::count(
             names::PROCESSOR_RECORDS_TOTAL,
             &[("processor", P::NAME.into()), ("outcome", outcome.name().into())],
             1,
         );
         if let Some(telling) = &self.telling {
-            telling.tell(record, &outcome);
+            telling.tell(&record, &outcome);
         }
-        let output = output(self.inputs.schemas.codec(), record, &outcome)?;
-        let emitted = partition.emitted().map(|(offset, _)| offset);
-        let last = Last::of(record, emitted);
+        let output = output(self.inputs.schemas.codec(), &record, &outcome)?;
+        let last = Last::of(&record, emitted);
         self.lasts.insert(record.partition, last);
         self.committer.push(Decided { partition: record.partition, last: Some(last), output })
     }
 
     /// Takes a snapshot of the partition whose turn it is.
     fn take_snapshot(&mut self) -> Result<(), RuntimeError> {
+        let Some(number) = self.snapshots.as_mut().and_then(|snapshots| snapshots.due(&self.partitions)) else {
+            return Ok(());
+        };
+        // A snapshot is of what was handed over.
+        self.conclude_all()?;
         let Some(snapshots) = &mut self.snapshots else { return Ok(()) };
-        let Some(number) = snapshots.due(&self.partitions) else { return Ok(()) };
         let end = self.restorer.end_of_outputs(number)?;
         if let Some(partition) = self.partitions.get(&number) {
             snapshots.take(self.decider.identity(number), partition, end, &self.committer);

@@ -66,6 +66,9 @@ impl Memory<TransactionScore> for Counts {
             windows: windows(*count),
             window_exact: true,
             features: BTreeMap::new(),
+            raw_scoring: None,
+            default_cause: None,
+            shadow: None,
         }
     }
 }

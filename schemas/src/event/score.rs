@@ -128,9 +128,9 @@ pub struct TransactionScore {
     pub decision: Decision,
     /// model or rules; default when neither could answer.
     pub decision_source: DecisionSource,
-    /// Rules that hold, the largest contribution first.
+    /// What raised the score, and rules that hold; the largest contribution first.
     pub reasons: Vec<Reason>,
-    /// Model id and hash; null where rules alone decided.
+    /// Version of the model that scored: its id and a hash; null where rules alone decided.
     pub model: Option<String>,
     /// Version of rules and thresholds that were in force.
     pub configuration: String,
@@ -140,6 +140,21 @@ pub struct TransactionScore {
     pub window_exact: bool,
     /// Every feature value the score was computed from.
     pub features: BTreeMap<Cow<'static, str>, f64>,
+    /// The model's own probability, before calibration and rules; null where no model scored.
+    pub raw_scoring: Option<f64>,
+    /// Why the score is the default: timeout, overload, model_error, breaker_open; null where it is none.
+    pub default_cause: Option<String>,
+    /// What the shadow model made of it; null where there is none. Never an input to score or decision.
+    pub shadow: Option<ShadowScore>,
+}
+
+/// What the model beside the active one made of the same features.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ShadowScore {
+    /// Version of the model.
+    pub model: String,
+    /// Its calibrated probability; null where it gave none in time.
+    pub scoring: Option<f64>,
 }
 
 #[cfg(test)]

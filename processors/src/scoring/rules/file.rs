@@ -1,6 +1,6 @@
 //! The file that rules come from: its form, its checks, its version.
 
-use super::{Blocklists, Comparison, Condition, Rule, Thresholds};
+use super::{Blocklists, Comparison, Condition, Effect, Rule, Thresholds};
 use crate::scoring::{blocklists::LISTS, features::Feature};
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 use serde::{Deserialize, Serialize};
@@ -98,6 +98,11 @@ pub(super) struct RuleEntry {
     contribution: f64,
     #[serde(default)]
     also: Vec<Condition>,
+    /// Left out of the version where it is the default, as the next one is, so that files without them keep theirs.
+    #[serde(default, skip_serializing_if = "Effect::is_default")]
+    effect: Effect,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    beside_model: bool,
 }
 
 impl RulesFile {
@@ -220,7 +225,8 @@ impl RuleEntry {
             condition: Condition { feature: self.feature, comparison: self.comparison, threshold: self.threshold },
             also: self.also.clone(),
             contribution: self.contribution,
-            blocks: false,
+            effect: self.effect,
+            beside_model: self.beside_model || !self.effect.is_default(),
         }
     }
 }

@@ -71,6 +71,12 @@ const SCORE_COLUMNS: &[Column<TransactionScore>] = &[
         });
     }),
     column("model", |e, _, out| out.optional_text(e.model.as_deref())),
+    column("raw_scoring", |e, _, out| out.optional(e.raw_scoring, RowBinary::float)),
+    column("default_cause", |e, _, out| out.optional_text(e.default_cause.as_deref())),
+    column("shadow_model", |e, _, out| out.optional_text(e.shadow.as_ref().map(|shadow| shadow.model.as_str()))),
+    column("shadow_scoring", |e, _, out| {
+        out.optional(e.shadow.as_ref().and_then(|shadow| shadow.scoring), RowBinary::float);
+    }),
     column("configuration", |e, _, out| out.text(&e.configuration)),
     column("customer_transaction_count_3h", |e, _, out| out.int32(e.windows.customer_transaction_count_3h)),
     column("customer_avg_amount_3h", |e, _, out| out.decimal(e.windows.customer_avg_amount_3h)),

@@ -179,7 +179,7 @@ impl World {
             let input = entry.input.ok_or_else(|| Refusal::whole("bad_datum", ""));
             let record = record(entry.offset, entry.time);
             let decided = self.decider.decide(&mut worker.partition, &record, input);
-            let outcome = decided.map_err(|error| error.to_string())?;
+            let outcome = decided.map_err(|error| error.to_string())?.settle();
             let emitted = worker.partition.emitted().map(|(offset, _)| offset);
             worker.decided.push((Last::of(&record, emitted), outcome));
             worker.next = entry.offset + 1;

@@ -82,7 +82,7 @@ where
         strays.into_iter().try_for_each(|stray| self.stray(stray))?;
         self.decide_as(written.first());
         let input = self.inputs.read::<In<P>>(record)?;
-        let recomputed = self.decider.decide(&mut self.memory, record, input)?;
+        let recomputed = self.decider.decide(&mut self.memory, record, input)?.settle();
         let should_be = kind(&recomputed);
         self.found.records += 1;
         let mut written = written.into_iter();

@@ -5,7 +5,7 @@ use crate::scoring::model::{engine::EngineError, loaded::ModelScore};
 use std::{
     fmt,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 /// Why there is no score. It is recorded as a fact and never decided again.
@@ -112,6 +112,22 @@ impl Ticket {
     /// Until when the score may come, by the pool's options.
     pub fn deadline(&self) -> Instant {
         self.deadline
+    }
+
+    /// Whether waiting has an end, after this time at most: the score is there, or will not come in time.
+    pub fn is_ready_within(&self, time: Duration) -> bool {
+        let Some(Ok(slot)) = &self.awaited else { return true };
+        let content = slot.lock();
+        if !matches!(*content, Content::Awaited) {
+            return true;
+        }
+        let left = self.deadline.saturating_duration_since(self.shared.clock.now());
+        if left.is_zero() || time.is_zero() {
+            return left.is_zero();
+        }
+        let waited = slot.filled.wait_timeout(content, time.min(left));
+        let content = waited.unwrap_or_else(PoisonError::into_inner).0;
+        !matches!(*content, Content::Awaited) || self.shared.clock.now() >= self.deadline
     }
 
     /// The score, if it comes by its deadline.
