@@ -162,8 +162,9 @@ fn a_change_that_is_not_valid_changes_nothing_and_says_where() {
     assert!(zone.starts_with("line 1, column 8: zone: there is no time zone"), "{zone}");
     let other = refused(ConfigurationKind::Lists, &file());
     assert!(other.contains("unknown field `base`"), "{other}");
-    let model = scoring.configure(&change(ConfigurationKind::Model, "")).expect_err("refused").to_string();
-    assert_eq!(model, "a change of model by Apply is not known to this build");
+    let shadow = ConfigurationChange { action: ConfigurationAction::Shadow, ..change(ConfigurationKind::Rules, "") };
+    let unknown = scoring.configure(&shadow).expect_err("refused").to_string();
+    assert_eq!(unknown, "a change of rules by Shadow is not known to this build");
     assert_eq!(scoring.configuration(), before);
 }
 

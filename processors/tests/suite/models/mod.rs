@@ -5,6 +5,7 @@ mod bundles;
 mod engine;
 mod pool;
 mod reasons;
+mod scoring;
 
 use millrace_processors::scoring::model::{Bundle, Model, Runtime};
 use std::{
