@@ -63,9 +63,10 @@ enum What {
     /// Let a model score that was applied
     Activate {
         /// Its version, as `apply` told it; without one, rules alone score
-        version: Option<String>,
+        #[arg(value_name = "VERSION")]
+        model: Option<String>,
         /// Put the thresholds of its manifest in force, too
-        #[arg(long, requires = "version")]
+        #[arg(long, requires = "model")]
         with_thresholds: bool,
         #[command(flatten)]
         change: ChangeArgs,
@@ -73,7 +74,8 @@ enum What {
     /// Let a model score beside the active one, without any effect
     Shadow {
         /// Its version, as `apply` told it; without one, none does
-        version: Option<String>,
+        #[arg(value_name = "VERSION")]
+        model: Option<String>,
         #[command(flatten)]
         change: ChangeArgs,
     },
@@ -114,8 +116,8 @@ pub fn run(args: Args) -> Result<ExitCode> {
     match args.what {
         What::Check(args) => return check(&args),
         What::Apply { bundle, change } => block_on(apply(&bundle, change))?,
-        What::Activate { version, with_thresholds, change } => block_on(activate(version, with_thresholds, change))?,
-        What::Shadow { version, change } => block_on(name(ConfigurationAction::Shadow, version, change))?,
+        What::Activate { model, with_thresholds, change } => block_on(activate(model, with_thresholds, change))?,
+        What::Shadow { model, change } => block_on(name(ConfigurationAction::Shadow, model, change))?,
         What::Rollback { change } => block_on(rollback(change))?,
         What::History { config, output } => {
             block_on(async { Changes::read(&config.load()?, ConfigurationKind::Model).await?.print(output) })?;
