@@ -112,6 +112,7 @@ async fn public_names_show_what_the_tables_hold() {
     let differing = "SELECT count() FROM (\
         SELECT concat(table, '_v1') AS stored, name, type, comment FROM system.columns WHERE database = '{db}' \
             AND table IN (SELECT name FROM system.tables WHERE database = '{db}' AND engine = 'View') \
+            AND stored IN (SELECT name FROM system.tables WHERE database = '{db}') \
             AND table NOT LIKE '%stats%') AS v \
         LEFT ANTI JOIN (SELECT * FROM system.columns WHERE database = '{db}') AS t \
         ON v.stored = t.table AND v.name = t.name AND v.type = t.type AND v.comment = t.comment";
