@@ -53,10 +53,10 @@ def exported(booster, names):
     versions = sorted(onnx.opset_import, key=lambda version: version.domain)
     del onnx.opset_import[:]
     onnx.opset_import.extend(versions)
-    return _with_hit_rates(onnx, booster).SerializeToString(deterministic=True)
+    return with_hit_rates(onnx, booster).SerializeToString(deterministic=True)
 
 
-def _with_hit_rates(onnx, booster):
+def with_hit_rates(onnx, booster):
     """How many rows of the training came by each node, where ONNX has a place for it: exporters write 1. The reasons that Millrace gives
     for a score are computed from the mean score of the rows at each node."""
     (trees,) = [node for node in onnx.graph.node if node.op_type.startswith("TreeEnsemble")]

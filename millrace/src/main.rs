@@ -3,6 +3,7 @@
 mod ask;
 mod commands;
 mod config;
+mod day;
 mod exit;
 mod first_look;
 mod health;

@@ -1,31 +1,24 @@
 //! What operators want of workers, through the log: the topic `controls` holds the last word for each.
 
 use crate::{
-    Headers, Record, RuntimeError,
+    Headers, RuntimeError,
     clock::{Clock as _, Ids as _, RandomIds, SystemClock},
-    config::KafkaConfig,
+    follow::{Followed, follow, read_all},
     lifecycle::Shutdown,
-    log::{Log, Schemas},
+    log::Log,
     metrics as names,
     producer::EventProducer,
-    reader::{From, Read, Reader},
 };
-use millrace_schemas::{
-    Topic,
-    event::{Control, ControlState},
-    wire::Codec,
-};
+use millrace_schemas::event::{Control, ControlState};
 use std::{
     collections::BTreeMap,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-/// How long a look for the next word may wait; a worker obeys at most twice this later.
-const LOOK: Duration = Duration::from_millis(200);
 /// How long every process of a worker may take to obey.
 const OBEYS_WITHIN: Duration = Duration::from_secs(1);
 
@@ -76,16 +69,8 @@ fn repairs_of(processor: &str) -> String {
 
 /// The last word for each worker that one was ever said to, by name.
 pub async fn read(log: &Log) -> Result<BTreeMap<String, Control>, RuntimeError> {
-    let codec = log.codec().await?;
-    let kafka = log.kafka().clone();
-    let reading = tokio::task::spawn_blocking(move || {
-        let deadline = crate::kafka::request_timeout(&kafka);
-        Reader::new(&kafka, Topic::Controls, &[0], From::Beginning)?.read_to_end(1, deadline)
-    });
-    let records =
-        reading.await.map_err(|error| RuntimeError::Fatal(format!("reading controls panicked: {error}")))??;
-    let controls = records.iter().filter_map(|record| decode(codec.codec(), record));
-    Ok(controls.map(|control| (control.worker.clone(), control)).collect())
+    let all = read_all::<Control>(log).await?;
+    Ok(all.into_iter().map(|followed| (followed.event.worker.clone(), followed.event)).collect())
 }
 
 /// What operators want of one worker now. Cheap to clone and to ask.
@@ -97,6 +82,15 @@ struct State {
     is_paused: AtomicBool,
     /// Id of the last repair.
     repaired: Mutex<Option<String>>,
+}
+
+/// What was read of the topic.
+#[derive(Default)]
+struct Said {
+    /// The last word for each worker.
+    last: BTreeMap<String, Control>,
+    /// Whether it was read to its end once.
+    is_all_known: bool,
 }
 
 impl Orders {
@@ -113,52 +107,22 @@ impl Orders {
     /// worker does for as long as the broker is away is what it did before.
     pub(crate) async fn follow(log: &Log, worker: &'static str, shutdown: &Shutdown) -> Result<Self, RuntimeError> {
         let orders = Self::default();
-        orders.obey(worker, &read(log).await?);
-        let (schemas, kafka) = (log.codec().await?, log.kafka().clone());
-        let (follower, shutdown) = (orders.clone(), shutdown.clone());
-        std::thread::Builder::new()
-            .name(format!("{worker}-controls"))
-            .spawn(move || follower.run(worker, &schemas, &kafka, &shutdown))
-            .map_err(|error| RuntimeError::Fatal(format!("starting a thread: {error}")))?;
+        // What was said before the last word is history: it is obeyed once all of it is known.
+        let said = Arc::<Mutex<Said>>::default();
+        let (follower, heard) = (orders.clone(), Arc::clone(&said));
+        follow(log, shutdown, move |Followed { event, .. }: Followed<Control>| {
+            let mut said = heard.lock().unwrap_or_else(PoisonError::into_inner);
+            said.last.insert(event.worker.clone(), event);
+            if said.is_all_known {
+                follower.obey(worker, &said.last);
+            }
+        })
+        .await?;
+        let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
+        said.is_all_known = true;
+        orders.obey(worker, &said.last);
+        drop(said);
         Ok(orders)
-    }
-
-    fn run(&self, worker: &'static str, schemas: &Schemas, kafka: &KafkaConfig, shutdown: &Shutdown) {
-        while !shutdown.is_cancelled() {
-            if let Err(error) = self.read_on(worker, schemas, kafka, shutdown) {
-                tracing::warn!(worker, error = %error, "reading what operators want, again from the beginning");
-                let until = Instant::now() + Duration::from_secs(1);
-                while Instant::now() < until && !shutdown.is_cancelled() {
-                    std::thread::sleep(LOOK);
-                }
-            }
-        }
-    }
-
-    fn read_on(
-        &self,
-        worker: &'static str,
-        schemas: &Schemas,
-        kafka: &KafkaConfig,
-        shutdown: &Shutdown,
-    ) -> Result<(), RuntimeError> {
-        let mut reader = Reader::new(kafka, Topic::Controls, &[0], From::Beginning)?;
-        let mut last = BTreeMap::new();
-        let mut is_at_end = false;
-        while !shutdown.is_cancelled() {
-            match reader.next(LOOK)? {
-                Read::Record(record) => {
-                    last.extend(decode(schemas.codec(), &record).map(|control| (control.worker.clone(), control)));
-                }
-                Read::End(_) => is_at_end = true,
-                Read::Idle => {}
-            }
-            // What was said before the last word is history.
-            if is_at_end {
-                self.obey(worker, &last);
-            }
-        }
-        Ok(())
     }
 
     fn obey(&self, worker: &'static str, last: &BTreeMap<String, Control>) {
@@ -172,9 +136,4 @@ impl Orders {
         }
         names::gauge(names::WORKER_PAUSED, &[("worker", worker.into())], if pauses { 1.0 } else { 0.0 });
     }
-}
-
-fn decode(codec: &Codec, record: &Record) -> Option<Control> {
-    let decoded = codec.decode::<Control>(Some(record.value.as_deref()?));
-    decoded.inspect_err(|error| tracing::error!(offset = record.offset, %error, "not a control")).ok()
 }

@@ -22,16 +22,13 @@ pub fn label_id(transaction_id: &str, label: &str, source: &str, decided_at: i64
 
 /// Id of a derived event: a hash of the log's epoch, the source record and the index among the events derived from it.
 pub fn derived_event_id(log_epoch: &str, source: &Source) -> Uuid {
-    let position = framed(&[
+    event_id_of(&[
         log_epoch.as_bytes(),
         source.topic.as_bytes(),
         &source.partition.to_be_bytes(),
         &source.offset.to_be_bytes(),
         &source.index.to_be_bytes(),
-    ]);
-    let mut bytes = [0; 16];
-    bytes.copy_from_slice(&blake3::hash(&position).as_bytes()[..16]);
-    uuid::Builder::from_custom_bytes(bytes).into_uuid()
+    ])
 }
 
 /// Id of an event that has no single source: a hash of the parts that make it what it is.

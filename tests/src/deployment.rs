@@ -154,6 +154,13 @@ impl Deployment {
         shutdown
     }
 
+    /// Ends the service that was started last and waits for it: the next of its kind must not meet it.
+    pub async fn stop_last(&mut self) {
+        let (shutdown, task) = self.services.pop().expect("a service runs");
+        shutdown.cancel();
+        task.await.expect("the service panicked");
+    }
+
     /// Ends all services and waits for them.
     pub async fn stop(&mut self) {
         for (shutdown, _) in &self.services {

@@ -5,6 +5,7 @@ mod what_if;
 
 use crate::{
     config::{Config, ConfigArgs, block_on},
+    day,
     output::Output,
 };
 use anyhow::{Context, Result, bail};
@@ -27,7 +28,7 @@ use millrace_runtime::{
 };
 use millrace_schemas::{
     event::{ConfigurationAction, ConfigurationChange, ConfigurationKind, ProcessorEpoch},
-    time::{DAY_MS, format_instant},
+    time::format_instant,
 };
 use serde::Serialize;
 use std::{collections::BTreeMap, path::PathBuf, process::ExitCode};
@@ -308,17 +309,12 @@ pub fn run_show(args: &ShowArgs) -> Result<ExitCode> {
         let rows: Vec<&ProcessorEpoch> = epochs.values().collect();
         output.table(&rows, &["partition", "since offset", "configuration", "merchant risk"], |epoch| {
             let version = |name: &str| epoch.basis.get(name).cloned().unwrap_or_default();
+            let date = |days: &str| days.parse().map(day::date).unwrap_or_default();
             let place = [epoch.partition.to_string(), epoch.from_offset.to_string()];
-            place.into_iter().chain([version("configuration"), day(&version("merchant-risk"))]).collect()
+            place.into_iter().chain([version("configuration"), date(&version("merchant-risk"))]).collect()
         })?;
         Ok(ExitCode::SUCCESS)
     })
-}
-
-/// Days since 1970-01-01 as a date.
-fn day(days: &str) -> String {
-    let instant = days.parse().map(|days: i64| format_instant(days.saturating_mul(DAY_MS)));
-    instant.map(|instant| instant.chars().take_while(|letter| *letter != 'T').collect()).unwrap_or_default()
 }
 
 fn read(file: &PathBuf) -> Result<Vec<u8>> {

@@ -2,6 +2,7 @@
 
 use crate::{
     config::{Config, ConfigArgs, block_on},
+    day,
     output::Output,
     progress::Progress,
 };
@@ -19,10 +20,7 @@ use millrace_runtime::{
     log::Log,
     processor::Processor as _,
 };
-use millrace_schemas::{
-    event::{MerchantRisk, ProcessorEpoch},
-    time::{DAY_MS, format_instant, parse_utc},
-};
+use millrace_schemas::event::{MerchantRisk, ProcessorEpoch};
 use std::{
     collections::BTreeMap,
     fs::File,
@@ -62,7 +60,7 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     labels: PathBuf,
     /// First graded day, such as 2018-08-08, in UTC
-    #[arg(long, value_name = "DATE", value_parser = day)]
+    #[arg(long, value_name = "DATE", value_parser = day::parse)]
     from: i32,
     /// Graded days
     #[arg(long, default_value_t = 7, value_parser = value_parser!(i32).range(1..=3_650))]
@@ -71,7 +69,7 @@ pub struct Args {
     #[arg(long, default_value_t = 7, value_parser = value_parser!(i32).range(0..=365))]
     delay_days: i32,
     /// First day of which a fraud makes a customer known; without it, 7 days and the delay before the first graded one
-    #[arg(long, value_name = "DATE", value_parser = day)]
+    #[arg(long, value_name = "DATE", value_parser = day::parse)]
     known_from: Option<i32>,
     /// Cards that are looked into on a day
     #[arg(long, default_value_t = 100, value_parser = value_parser!(u32).range(1..=1_000_000))]
@@ -124,7 +122,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
             None => None,
         };
         let mut progress = Progress::of("grading");
-        let show = |day: i32, sent: u64| progress.show(|| format!("{}, {sent} transactions sent", date(day)));
+        let show = |day: i32, sent: u64| progress.show(|| format!("{}, {sent} transactions sent", day::date(day)));
         let out = answers.as_mut().map(|answers| answers as &mut dyn Write);
         let report = grade::grade(&plan, &gateway, transactions, labels, wait_for, out, show).await?;
         if let Some(answers) = &mut answers {
@@ -148,8 +146,8 @@ impl Merchants {
             bail!(
                 "in this log the day {} has passed already, and the file begins on {}: nothing would be known of merchants as it was \
                  then; grade in a deployment of its own, with another kafka.topic_prefix",
-                date(last),
-                date(first)
+                day::date(last),
+                day::date(first)
             );
         }
         let versions = Arc::<Mutex<BTreeMap<_, _>>>::default();
@@ -180,7 +178,7 @@ impl Merchants {
                 return Err(format!(
                     "what was known of merchants on {} is not taken up within {} s: see whether `millrace gatherer merchants` and \
                      `millrace processor scoring` run, or grade --without-merchants",
-                    date(day),
+                    day::date(day),
                     VERSION_WITHIN.as_secs()
                 ));
             }
@@ -210,14 +208,4 @@ fn print(report: &Report, args: &Args) -> Result<()> {
     println!("alerts    {:>8.1} {:>8.1} {:>8.1}", alert.p50, alert.p99, alert.max);
     println!("answers   {:>8.1} {:>8.1} {:>8.1}", answer.p50, answer.p99, answer.max);
     Ok(())
-}
-
-/// A date as days since 1970-01-01.
-fn day(text: &str) -> Result<i32, String> {
-    let at = parse_utc(&format!("{text}T00:00:00Z")).map_err(|_| "a date such as 2018-08-08".to_owned())?;
-    i32::try_from(at / DAY_MS).map_err(|error| error.to_string())
-}
-
-fn date(day: i32) -> String {
-    format_instant(i64::from(day) * DAY_MS).chars().take(10).collect()
 }

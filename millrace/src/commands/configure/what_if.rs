@@ -2,14 +2,12 @@
 
 use crate::{
     config::{ConfigArgs, block_on},
+    day,
     output::Output,
 };
 use anyhow::{Result, bail};
 use millrace_projections::clickhouse::{ClickHouse, what_if::Decided};
-use millrace_schemas::{
-    money::format_money,
-    time::{DAY_MS, parse_utc},
-};
+use millrace_schemas::money::format_money;
 use serde::Serialize;
 use std::process::ExitCode;
 
@@ -22,11 +20,11 @@ pub struct Args {
     #[arg(long, value_name = "SCORE")]
     block: f64,
     /// First day, such as 2026-03-01, in UTC; without it, the first there is
-    #[arg(long, value_name = "DATE", value_parser = day)]
-    from: Option<i64>,
+    #[arg(long, value_name = "DATE", value_parser = day::parse)]
+    from: Option<i32>,
     /// Day before which to end; without it, after the last there is
-    #[arg(long, value_name = "DATE", value_parser = day)]
-    to: Option<i64>,
+    #[arg(long, value_name = "DATE", value_parser = day::parse)]
+    to: Option<i32>,
 }
 
 #[derive(Serialize)]
@@ -43,7 +41,7 @@ pub fn run(args: &Args, config: &ConfigArgs, output: Output) -> Result<ExitCode>
     }
     let config = config.load()?;
     // All that can stand in the tables.
-    let period = (args.from.unwrap_or(0), args.to.unwrap_or(200 * 366 * DAY_MS));
+    let period = (day::begin_ms(args.from.unwrap_or(0)), day::begin_ms(args.to.unwrap_or(200 * 366)));
     let clickhouse = ClickHouse::new(&config.clickhouse)?;
     let (recorded, asked) = block_on(async { Ok(clickhouse.what_if(period, (review, block)).await?) })?;
     let row = |thresholds| move |decided| Row { thresholds, decided };
@@ -80,8 +78,4 @@ fn cells(row: &Row) -> Vec<String> {
         format_money(it.false_alarm_amount),
         format!("{:.1} %", 100.0 * it.labelled as f64 / it.transactions.max(1) as f64),
     ]
-}
-
-fn day(text: &str) -> Result<i64, String> {
-    parse_utc(&format!("{text}T00:00:00Z")).map_err(|_| "a date such as 2026-03-01".to_owned())
 }
