@@ -9,13 +9,13 @@ import hashlib
 import pathlib
 
 import numpy as np
-import onnxruntime
 import tomli_w
 from onnxmltools import convert_lightgbm
 from onnxmltools.convert.common.data_types import FloatTensorType
 
 from training import model
 from training.data import date_of
+from training.shipped import onnx_scores
 
 INPUT, OUTPUT, COLUMN = "features", "probabilities", 1
 # Of the ONNX standard, old enough for every engine in use.
@@ -82,20 +82,9 @@ def with_hit_rates(onnx, booster):
     return onnx
 
 
-def onnx_scores(onnx, rows, batch=20_000):
-    """What ONNX Runtime, with one thread, makes of filled rows."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    # It warns of the shape of the label, which nobody reads.
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(onnx, options, providers=["CPUExecutionProvider"])
-    parts = [session.run([OUTPUT], {INPUT: rows[begin : begin + batch]})[0][:, COLUMN] for begin in range(0, len(rows), batch)]
-    return np.concatenate(parts).astype(np.float64)
-
-
 def check(onnx, booster, rows):
     """The largest difference between ONNX Runtime and LightGBM over filled rows; raises when it is too large."""
-    differences = np.abs(onnx_scores(onnx, rows) - model.scores(booster, rows))
+    differences = np.abs(onnx_scores(onnx, rows, OUTPUT, COLUMN) - model.scores(booster, rows))
     if differences.max() > TOLERANCE:
         raise Disagreement(
             f"ONNX Runtime is {differences.max():.3g} off LightGBM in row {differences.argmax()}, and {np.sum(differences > TOLERANCE)} "
@@ -148,14 +137,14 @@ def golden_rows(rows, booster, names):
     return chosen
 
 
-def write(folder, card, booster, names, train, unseen, test):
-    """Writes a bundle. `train` and `test` are rows with NaN for what is absent, `unseen` scores of transactions after the training.
-    Returns the largest difference between ONNX Runtime and LightGBM over the test."""
+def write(folder, card, booster, names, train, unseen, proof):
+    """Writes a bundle. `train` and `proof` are rows with NaN for what is absent, `unseen` scores of transactions after the training.
+    Returns the largest difference between ONNX Runtime and LightGBM over the proof."""
     folder = pathlib.Path(folder)
     onnx = exported(booster, names)
-    golden = golden_rows(test, booster, names)
+    golden = golden_rows(proof, booster, names)
     filled = model.filled(golden, names)
-    difference = max(check(onnx, booster, model.filled(test, names)), check(onnx, booster, filled))
+    difference = max(check(onnx, booster, model.filled(proof, names)), check(onnx, booster, filled))
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "model.onnx").write_bytes(onnx)
     with open(folder / "manifest.toml", "wb") as file:

@@ -10,33 +10,22 @@ With --bundle nothing is trained: the bundle's own model is graded on the same t
 
 import argparse
 import dataclasses
-import pathlib
 import time
-import tomllib
 
 import numpy as np
 
-from training import bundle, data, model, protocol, simulate
+from training import data, model, protocol, simulate
+from training.shipped import Shipped
 from training.train import SIMULATED_DAYS_BEFORE, Scored, grades, print_grades, print_thresholds, train
 
 PERIODS = protocol.Periods(data.number_of(simulate.Settings.first_day) + SIMULATED_DAYS_BEFORE)
 
 
-class Shipped:
-    """A bundle's model, as Millrace would run it."""
-
-    def __init__(self, folder):
-        folder = pathlib.Path(folder)
-        self.manifest = tomllib.loads((folder / "manifest.toml").read_text())
-        self.onnx = (folder / "model.onnx").read_bytes()
-        self.names = tuple(each["name"] for each in self.manifest["features"])
-        self.defaults = np.array([each["default"] for each in self.manifest["features"]], dtype=np.float32)
-
-    def scored(self, dataset, kept):
-        """Scores of the rows that are kept."""
-        rows = dataset.rows[kept][:, [dataset.names.index(name) for name in self.names]]
-        score = bundle.onnx_scores(self.onnx, np.where(np.isnan(rows), self.defaults, rows).astype(np.float32))
-        return Scored(dataset.day[kept], dataset.customer[kept], dataset.fraud[kept], dataset.rows[kept], score)
+def scored(shipped, dataset, kept):
+    """A bundle's scores of the rows that are kept."""
+    rows = dataset.rows[kept]
+    score = shipped.scores(rows[:, [dataset.names.index(name) for name in shipped.names]])
+    return Scored(dataset.day[kept], dataset.customer[kept], dataset.fraud[kept], rows, score)
 
 
 def without(dataset, names):
@@ -93,7 +82,7 @@ def main():
         simulation = simulate.Settings(seed=seed, days=days, scenarios=arguments.scenarios)
         dataset = data.of_simulation(simulation, shipped.names if shipped else model.FEATURES, PERIODS.first_day)
         if shipped:
-            tests.append(shipped.scored(dataset, PERIODS.in_test(dataset.day, dataset.customer, dataset.fraud)))
+            tests.append(scored(shipped, dataset, PERIODS.in_test(dataset.day, dataset.customer, dataset.fraud)))
         else:
             tests += train([dataset], PERIODS, settings).test
         datasets.append(dataset)

@@ -40,13 +40,14 @@ NAMES = tuple(
 )
 
 
-def features(stream, zone="UTC"):
-    """Every feature by name, in the order of the stream. `zone` is where night and weekend are told."""
+def features(stream, zone="UTC", first_of_day_is_late=False):
+    """Every feature by name, in the order of the stream. `zone` is where night and weekend are told; for `first_of_day_is_late` see
+    merchants.features."""
     absent = np.full(len(stream), np.nan)
     found = dict.fromkeys(NAMES, absent)
     found |= {name: values.astype(float) for name, values in stream.upstream.items()}
     found |= {"amount": stream.amount / MONEY_UNIT, "hour_utc": (stream.at % DAY_MS // HOUR_MS).astype(float)}
-    found |= _calendar(stream.at, zone) | merchants.features(stream)
+    found |= _calendar(stream.at, zone) | merchants.features(stream, first_of_day_is_late)
     of_customer = Groups(stream.customer.codes, stream.at)
     found |= _counts(of_customer) | _surroundings(stream, of_customer) | _lifelong(stream, of_customer)
     return found

@@ -2,6 +2,7 @@
 
 Version D, of UTC day D, covers the days (D-7-w, D-7]; it counts a transaction as fraud when a label that came until the end of D says
 so. A transaction of day d sees version d-1. The first version is that of the first day of the stream; before it nothing is known.
+As `millrace grade` sends a stream, the first transaction of a day is what ends the day before: it sees what that day's others saw.
 """
 
 import numpy as np
@@ -14,23 +15,26 @@ SHIFT_DAYS = 7
 NAMES = tuple(f"merchant_{what}_{days}d" for what in ("count", "risk") for days in WINDOWS_DAYS)
 
 
-def features(stream):
-    """Count and risk by window, in the order of the stream; NaN on the first day, when there is no version."""
+def features(stream, first_of_day_is_late=False):
+    """Count and risk by window, in the order of the stream; NaN where there is no version."""
     first = int(stream.day.min())
     merchants, days = len(stream.merchant.names), int(stream.day.max()) - first + 1
     merchant, day = stream.merchant.codes, stream.day - first
     told = stream.label_at // DAY_MS - first
+    version = day - 1
+    if first_of_day_is_late:
+        begins = np.flatnonzero(np.diff(day, prepend=-1))
+        version[begins] = np.concatenate(([-1], day[begins[:-1]] - 1))
+    is_known = version >= 0
     result = {}
     for window in WINDOWS_DAYS:
         counts = _by_version(merchants, days, merchant, day + SHIFT_DAYS, day + SHIFT_DAYS + window)
         # A fraud is in no version before its label came.
         known_from, fraud = np.maximum(day + SHIFT_DAYS, told), stream.fraud
         frauds = _by_version(merchants, days, merchant[fraud], known_from[fraud], (day + SHIFT_DAYS + window)[fraud])
-        seen, of_those = counts[merchant, day - 1].astype(float), frauds[merchant, day - 1].astype(float)
-        # Day 0 would see version -1, which numpy takes for the last.
-        seen[day == 0] = of_those[day == 0] = np.nan
-        result[f"merchant_count_{window}d"] = seen
-        result[f"merchant_risk_{window}d"] = np.where(seen > 0, of_those / np.maximum(seen, 1), np.where(np.isnan(seen), np.nan, 0.0))
+        count, of_those = (np.where(is_known, table[merchant, version], np.nan) for table in (counts, frauds))
+        result[f"merchant_count_{window}d"] = count
+        result[f"merchant_risk_{window}d"] = np.where(is_known, of_those / np.maximum(count, 1), np.nan)
     return result
 
 

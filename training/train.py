@@ -166,7 +166,7 @@ def parsed():
     parser.add_argument("--train-from", type=datetime.date.fromisoformat, metavar="YYYY-MM-DD", help="first day of the training, UTC")
     parser.add_argument("--train-days", type=int, default=7)
     parser.add_argument("--delay-days", type=int, default=7, help="how long labels take")
-    parser.add_argument("--test-days", type=int, default=7)
+    parser.add_argument("--test-days", type=int, default=7, help="days after those to grade on; 0 where there are none yet")
     budget = f"alerts a day of each data set, those to block included; default: {REVIEW_SHARE:.1%} of transactions"
     parser.add_argument("--review-per-day", type=float, metavar="ALERTS", help=budget.replace("%", "%%"))
     parser.add_argument("--block-per-day", type=float, metavar="ALERTS", help=f"default: {BLOCK_SHARE:.1%}".replace("%", "%%"))
@@ -196,18 +196,19 @@ def main():
     frauds = sum(int(each.fraud[periods.in_training(each.day)].sum()) for each in datasets)
     days = f"{data.date_of(first)} to before {data.date_of(periods.delay_from)}"
     print(f"Trained on {sum(map(len, training))} transactions, {frauds} of them fraud: {days}")
-    print(f"Graded on {data.date_of(periods.test_from)} to before {data.date_of(periods.end)}")
-    print_grades([f"seed {seed}" for seed in seeds] or ["all"], grades(trained.test))
-    print("Thresholds, over all tests")
-    print_thresholds(trained.test, {"review": review, "block": block})
+    if periods.test:
+        print(f"Graded on {data.date_of(periods.test_from)} to before {data.date_of(periods.end)}")
+        print_grades([f"seed {seed}" for seed in seeds] or ["all"], grades(trained.test))
+        print("Thresholds, over all tests")
+        print_thresholds(trained.test, {"review": review, "block": block})
     print("Gain of the trees by feature")
     print_gains(trained.booster, names)
 
     card = bundle.Card(arguments.id, sorted({each.name for each in datasets}), list(seeds), first, periods.delay_from, review, block)
     unseen = np.concatenate([each.score for each in trained.delay])
-    test = np.concatenate([each.rows for each in trained.test])
-    difference = bundle.write(arguments.out, card, trained.booster, names, np.concatenate(training), unseen, test)
-    print(f"ONNX Runtime is at most {difference:.1e} off LightGBM over the {len(test)} rows of the test")
+    proof = np.concatenate([each.rows for each in (trained.test if periods.test else trained.delay)])
+    difference = bundle.write(arguments.out, card, trained.booster, names, np.concatenate(training), unseen, proof)
+    print(f"ONNX Runtime is at most {difference:.1e} off LightGBM over {len(proof)} rows that it was not trained on")
     print(f"Wrote {arguments.out}")
 
 

@@ -46,6 +46,15 @@ pub struct Plan {
     pub patience: Duration,
 }
 
+/// What the pipeline is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// It decides by what was known at the end of this day.
+    Known(i32),
+    /// All that comes before the first graded day was sent, labels too: who has something to prepare does it now.
+    Grading,
+}
+
 /// Why a stream is not graded.
 #[derive(Debug, thiserror::Error)]
 pub enum GradeError {
@@ -81,6 +90,8 @@ pub struct Answered {
     pub decision: String,
     /// What decided: `model`, `rules` or `default`.
     pub decision_source: String,
+    /// Version of the model that did, where one did.
+    pub model: Option<String>,
     /// What the labels say.
     pub is_fraud: bool,
     /// Whether it counts: nobody knew of a fraud of this customer when the day began.
@@ -108,6 +119,8 @@ pub struct Report {
     pub average_precision: f64,
     /// Card precision at so many cards a day.
     pub card_precision: f64,
+    /// Answers by what decided them: a model's version, `rules` or `default`.
+    pub decided_by: BTreeMap<String, u64>,
     /// Answers with a default score.
     pub defaults: u64,
     /// Answers with `review` or `block`.
@@ -118,7 +131,8 @@ pub struct Report {
     pub answer_ms: Quantiles,
 }
 
-/// Sends everything and grades. `wait_for` returns when the pipeline decides by what was known at the end of a day; `answers` gets a line of JSON for each answer of a graded day.
+/// Sends everything and grades. `wait_for` returns when the pipeline has come so far; `answers` gets a line of JSON for each answer of a
+/// graded day.
 ///
 /// # Errors
 /// When a file is not as it should be, or the pipeline does not take what is sent.
@@ -127,13 +141,13 @@ pub async fn grade(
     gateway: &Gateway,
     mut transactions: Transactions,
     mut labels: Labels,
-    wait_for: impl AsyncFn(i32) -> Result<(), String>,
+    wait_for: impl AsyncFn(Step) -> Result<(), String>,
     mut answers: Option<&mut dyn Write>,
     mut progress: impl FnMut(i32, u64),
 ) -> Result<Report, GradeError> {
     let mut run = Run { plan, gateway, frauds: HashMap::new(), sent: 0, labels: 0, graded: Vec::new() };
     let (mut alerts, mut all) = (Latencies::default(), Latencies::default());
-    let (mut defaults, mut answered) = (0, 0);
+    let (mut decided_by, mut answered, mut is_prepared) = (BTreeMap::new(), 0, false);
     while let Some((day, of_day)) = transactions.next_day()? {
         if day >= plan.from + plan.days {
             break;
@@ -141,10 +155,14 @@ pub async fn grade(
         progress(day, run.sent);
         run.send_labels(labels.before(day)?).await?;
         let is_graded = day >= plan.from;
+        if is_graded && !is_prepared {
+            wait_for(Step::Grading).await.map_err(GradeError::NotReady)?;
+            is_prepared = true;
+        }
         // The first transaction of a day ends the day before.
         let (first, rest) = of_day.split_at(1);
         let mut found = run.send_day(first, is_graded).await?;
-        wait_for(day - 1).await.map_err(GradeError::NotReady)?;
+        wait_for(Step::Known(day - 1)).await.map_err(GradeError::NotReady)?;
         found.extend(run.send_day(rest, is_graded).await?);
         for (transaction, answer) in found {
             let one = run.hold_against(day, &transaction, answer, labels.is_fraud(&transaction));
@@ -153,7 +171,8 @@ pub async fn grade(
             if one.decision != "allow" {
                 alerts.add(took);
             }
-            defaults += u64::from(one.decision_source == "default");
+            let decided = if one.decision_source == "model" { one.model.as_ref() } else { None };
+            *decided_by.entry(decided.unwrap_or(&one.decision_source).clone()).or_default() += 1;
             answered += 1;
             if let Some(out) = &mut answers {
                 serde_json::to_writer(&mut *out, &one).map_err(io::Error::from)?;
@@ -172,7 +191,8 @@ pub async fn grade(
         auc: figures::auc(&run.graded)?,
         average_precision: figures::average_precision(&run.graded)?,
         card_precision: figures::card_precision(&run.graded, plan.cards),
-        defaults,
+        defaults: decided_by.get("default").copied().unwrap_or_default(),
+        decided_by,
         alerts: alerts.count(),
         alert_ms: alerts.quantiles(),
         answer_ms: all.quantiles(),
@@ -254,6 +274,7 @@ impl Run<'_> {
             scoring: answer.scoring,
             decision: answer.decision,
             decision_source: answer.decision_source,
+            model: answer.model,
             is_fraud,
             counts: !is_known,
             latency_ms: answer.took.as_secs_f64() * 1000.0,

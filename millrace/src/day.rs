@@ -18,6 +18,11 @@ pub fn begin_ms(day: i32) -> i64 {
     i64::from(day) * DAY_MS
 }
 
+/// All between two days, the second excluded, epoch milliseconds; without them, all that can stand in the tables.
+pub fn period(from: Option<i32>, to: Option<i32>) -> (i64, i64) {
+    (begin_ms(from.unwrap_or(0)), begin_ms(to.unwrap_or(200 * 366)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

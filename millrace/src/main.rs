@@ -88,7 +88,7 @@ enum Command {
     /// Show or change what is blocked whatever its score
     #[command(after_help = configure::LISTS_EXAMPLES)]
     Lists(configure::Args),
-    /// Show since which offset each partition is scored by which rules and which merchant risk
+    /// Show since which offset each partition is scored by which rules, models and merchant risk
     #[command(after_help = configure::CONFIGURATION_EXAMPLES)]
     Configuration(configure::ShowArgs),
     /// Make topics, schemas and tables; what is there stays
@@ -112,7 +112,7 @@ enum Command {
     /// Recompute what a processor wrote and compare, or write what is missing
     #[command(after_help = replay::EXAMPLES)]
     Replay(replay::Args),
-    /// Check bundles of models
+    /// Check models, bring them, let them score
     #[command(after_help = model::EXAMPLES)]
     Model(model::Args),
     /// Show the first analytics, as tables

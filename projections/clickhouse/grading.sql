@@ -13,6 +13,8 @@ CREATE OR REPLACE VIEW {{database}}.labelled_scores
     decision LowCardinality(String) COMMENT 'What to do with the transaction: allow, review or block.',
     decision_source LowCardinality(String) COMMENT 'What decided: model, rules or default.',
     model LowCardinality(Nullable(String)) COMMENT 'Model id and hash; null where rules alone decided.',
+    shadow_model LowCardinality(Nullable(String)) COMMENT 'Version of the model that scored beside it; null where there was none.',
+    shadow_scoring Nullable(Float64) COMMENT 'What that made of it, 0 to 1; null where it gave nothing in time.',
     configuration LowCardinality(String) COMMENT 'Version of rules and thresholds that were in force.',
     reason_codes Array(String) COMMENT 'Codes of the reasons, the largest contribution first.',
     label Nullable(String) COMMENT 'The last label by decided_at: fraud, legitimate or chargeback; null while there is none.',
@@ -32,6 +34,8 @@ AS SELECT
     s.decision AS decision,
     s.decision_source AS decision_source,
     s.model AS model,
+    s.shadow_model AS shadow_model,
+    s.shadow_scoring AS shadow_scoring,
     s.configuration AS configuration,
     CAST(arrayMap(reason -> reason.code, s.reasons), 'Array(String)') AS reason_codes,
     if(l.statements = 0, NULL, l.last.1) AS label,
@@ -203,3 +207,47 @@ SELECT
 FROM shares AS h
 GROUP BY h.name
 HAVING current > 0;
+
+CREATE OR REPLACE VIEW {{database}}.shadow_grades
+(
+    model LowCardinality(String) COMMENT 'What decided: a model''s id and hash, or rules.',
+    shadow_model LowCardinality(String) COMMENT 'Version of the model that scored beside it.',
+    transactions UInt64 COMMENT 'Transactions that both scored.',
+    missing UInt64 COMMENT 'Transactions that one of them did not score in time; they are in no other figure.',
+    labelled UInt64 COMMENT 'Those of `transactions` that have a label; AUC and average precision are of them.',
+    frauds UInt64 COMMENT 'Labelled fraud or chargeback.',
+    mean_distance Float64 COMMENT 'Mean distance of the two scores.',
+    auc Nullable(Float64) COMMENT 'Area under the ROC curve of what decided; null unless there are frauds and others.',
+    shadow_auc Nullable(Float64) COMMENT 'The same of the shadow.',
+    average_precision Nullable(Float64) COMMENT 'Average precision of what decided; null unless there are frauds and others.',
+    shadow_average_precision Nullable(Float64) COMMENT 'The same of the shadow.'
+)
+COMMENT 'What decided beside its shadow, on the same transactions. A view with parameters: FROM shadow_grades(from = ''2026-01-01'', to = ''2026-02-01'').'
+AS WITH pairs AS
+(
+    SELECT
+        if(s.model IS NULL, 'rules', s.model) AS model,
+        assumeNotNull(s.shadow_model) AS shadow_model,
+        s.scoring AS scoring,
+        s.shadow_scoring AS shadow_scoring,
+        s.decision_source != 'default' AND s.shadow_scoring IS NOT NULL AS is_pair,
+        is_pair AND s.is_fraud IS NOT NULL AS is_labelled,
+        ifNull(s.is_fraud, false) AS is_fraud
+    FROM {{database}}.labelled_scores AS s
+    WHERE s.shadow_model IS NOT NULL
+        AND s.occurred_at >= {from:DateTime64(3, 'UTC')} AND s.occurred_at < {to:DateTime64(3, 'UTC')}
+)
+SELECT
+    p.model AS model,
+    p.shadow_model AS shadow_model,
+    countIf(p.is_pair) AS transactions,
+    countIf(NOT p.is_pair) AS missing,
+    countIf(p.is_labelled) AS labelled,
+    countIf(p.is_labelled AND p.is_fraud) AS frauds,
+    avgIf(abs(p.scoring - assumeNotNull(p.shadow_scoring)), p.is_pair) AS mean_distance,
+    if(frauds IN (0, labelled), NULL, arrayROCAUC(groupArrayIf(p.scoring, p.is_labelled) AS scores, groupArrayIf(p.is_fraud, p.is_labelled) AS truth)) AS auc,
+    if(frauds IN (0, labelled), NULL, arrayROCAUC(groupArrayIf(assumeNotNull(p.shadow_scoring), p.is_labelled) AS shadows, truth)) AS shadow_auc,
+    if(frauds IN (0, labelled), NULL, arrayAUCPR(scores, truth)) AS average_precision,
+    if(frauds IN (0, labelled), NULL, arrayAUCPR(shadows, truth)) AS shadow_average_precision
+FROM pairs AS p
+GROUP BY p.model, p.shadow_model;

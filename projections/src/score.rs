@@ -2,7 +2,7 @@
 
 use crate::told;
 use millrace_runtime::Record;
-use millrace_schemas::event::{Decision, DecisionSource, Reason, Score, TransactionScore, Windows};
+use millrace_schemas::event::{Decision, DecisionSource, Reason, Score, ShadowScore, TransactionScore, Windows};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -38,6 +38,12 @@ pub struct ScoreView {
     pub reasons: Vec<Reason>,
     /// Model id and hash; `None` where rules alone decided.
     pub model: Option<String>,
+    /// The model's own probability, before calibration and rules; `None` where no model scored.
+    pub raw_scoring: Option<f64>,
+    /// Why the score is the default: `timeout`, `overload`, `model_error` or `breaker_open`; `None` where it is none.
+    pub default_cause: Option<String>,
+    /// What the model beside the active one made of it; `None` where there was none.
+    pub shadow: Option<ShadowScore>,
     /// Version of rules and thresholds that were in force.
     pub configuration: String,
     /// The customer's windows, each figure a field of its own in JSON.
@@ -134,6 +140,9 @@ impl ScoreView {
             decision_source: score.decision_source,
             reasons: score.reasons,
             model: score.model,
+            raw_scoring: score.raw_scoring,
+            default_cause: score.default_cause,
+            shadow: score.shadow,
             configuration: score.configuration,
             windows: score.windows,
             window_exact: score.window_exact,

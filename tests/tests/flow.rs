@@ -201,5 +201,6 @@ async fn the_official_python_client_produces_and_reads_beside_http() {
     );
     let score = &read[deployment.topic(TransactionScore::TOPIC)][0];
     assert_eq!((score["key"].as_str(), score["value"]["transaction"]["amount"].as_i64()), (Some("c1"), Some(10_000)));
-    assert_eq!(read[deployment.topic(Topic::Schemas)].as_array().map(Vec::len), Some(Topic::ALL.len()));
+    let versions = Topic::ALL.iter().map(|topic| topic.versions().len()).sum();
+    assert_eq!(read[deployment.topic(Topic::Schemas)].as_array().map(Vec::len), Some(versions));
 }

@@ -137,7 +137,8 @@ def test_names_are_those_of_the_product():
     source = pathlib.Path(__file__).parents[2] / "processors/src/scoring/features.rs"
     theirs = set(re.findall(r'^    \w+ = "(\w+)",$', source.read_text(), re.MULTILINE))
     assert len(theirs) >= 35
-    assert theirs | set(merchants.NAMES) == set(features.NAMES)
+    # The day names a version for who recomputes a score; no model learns from it.
+    assert theirs - {"merchant_risk_day"} == set(features.NAMES) | set(merchants.NAMES)
 
 
 def test_a_stream_out_of_order_is_refused():

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from training import bundle, model
+from training.shipped import onnx_scores
 from training.train import Scored, thresholds
 
 NAMES = model.FEATURES
@@ -134,7 +135,7 @@ def test_golden_rows_prove_the_file_and_every_default(folder):
     assert np.isnan(rows).any(axis=0).all()
     # A row at a time, as Millrace does it.
     filled = model.filled(rows, NAMES)
-    got = np.array([bundle.onnx_scores(onnx, filled[at : at + 1])[0] for at in range(len(filled))])
+    got = np.array([onnx_scores(onnx, filled[at : at + 1], bundle.OUTPUT, bundle.COLUMN)[0] for at in range(len(filled))])
     expected = np.array([float(line[-1]) for line in lines])
     assert np.abs(got - expected).max() <= 1e-6
     assert expected.max() > 0.5 and expected.min() < 0.01

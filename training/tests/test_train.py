@@ -11,9 +11,8 @@ import tomllib
 import numpy as np
 import pytest
 
-from training import data, model, protocol, simulate
-from training.bundle import onnx_scores
-from training.evaluate import Shipped
+from training import data, evaluate, model, protocol, simulate
+from training.shipped import Shipped
 
 SMALL = ["--customers", "300", "--terminals", "1000", "--radius", "8", "--first-day", "2020-01-01", "--train-from", "2020-02-10"]
 QUICK = ["--train-days", "14", "--model-trees", "30", "--review-per-day", "10", "--block-per-day", "3"]
@@ -48,7 +47,7 @@ def test_the_bundle_finds_fraud_in_a_simulation_that_it_has_not_seen(bundle):
     shipped, periods = Shipped(bundle[0]), protocol.Periods(data.number_of(simulate.Settings.first_day) + 60)
     settings = simulate.Settings(seed=9, customers=300, terminals=1_000, radius=8, days=81)
     dataset = data.of_simulation(settings, model.FEATURES, periods.first_day)
-    test = shipped.scored(dataset, periods.in_test(dataset.day, dataset.customer, dataset.fraud))
+    test = evaluate.scored(shipped, dataset, periods.in_test(dataset.day, dataset.customer, dataset.fraud))
     graded = protocol.grade(test.day, test.customer, test.fraud, test.score)
     assert graded.frauds > 20 and graded.auc > 0.75 and graded.average_precision > 0.4
 
@@ -74,4 +73,4 @@ def test_the_bundle_that_ships_is_whole():
     assert tuple(head) == (*shipped.names, "score")
     known = [[default if text == "" else text for text, default in zip(line[:-1], shipped.defaults, strict=True)] for line in lines]
     rows = np.array(known, dtype=np.float32)
-    assert np.abs(onnx_scores(shipped.onnx, rows) - [float(line[-1]) for line in lines]).max() <= 1e-6
+    assert np.abs(shipped.scores(rows) - [float(line[-1]) for line in lines]).max() <= 1e-6

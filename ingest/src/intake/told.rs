@@ -15,12 +15,9 @@ use crate::{
 use axum::response::Response;
 use http::StatusCode;
 use millrace_runtime::{Headers, headers};
-use millrace_schemas::event::Request;
+use millrace_schemas::event::{DEFAULT_SCORE, Request};
 use std::sync::Arc;
 use uuid::Uuid;
-
-/// Code of the audit of an answer that had no score.
-const DEFAULT_SCORE: &str = "default_score";
 
 impl<E: Kind, L: EventLog> Intake<E, L> {
     /// The client's wait, when it sent one valid item and wants to wait.

@@ -43,6 +43,8 @@ pub struct Answer {
     pub decision: String,
     /// `model`, `rules` or `default`.
     pub decision_source: String,
+    /// Version of the model that was asked, where one was.
+    pub model: Option<String>,
     /// From the request to the end of the answer.
     pub took: Duration,
 }
@@ -53,6 +55,7 @@ struct Scored {
     scoring: f64,
     decision: String,
     decision_source: String,
+    model: Option<String>,
     #[serde(default)]
     duplicate: bool,
 }
@@ -98,8 +101,8 @@ impl Gateway {
         if scored.duplicate {
             return Err(SendError::Duplicate(scored.trn_id));
         }
-        let Scored { scoring, decision, decision_source, .. } = scored;
-        Ok(Answer { scoring, decision, decision_source, took: began.elapsed() })
+        let Scored { scoring, decision, decision_source, model, .. } = scored;
+        Ok(Answer { scoring, decision, decision_source, model, took: began.elapsed() })
     }
 
     /// Sends transactions for whose scores nobody waits.

@@ -171,7 +171,8 @@ pub(super) struct Changes {
     kind: ConfigurationKind,
     /// Those of the kind.
     pub(super) all: Vec<Followed<ConfigurationChange>>,
-    scoring: Scoring,
+    /// What they make together.
+    pub(super) scoring: Scoring,
 }
 
 impl Changes {

@@ -1,34 +1,27 @@
 //! `millrace grade`: how well a running pipeline tells fraud, by a labelled stream that it sees as it would have seen it live.
 
+mod bases;
+
 use crate::{
-    config::{Config, ConfigArgs, block_on},
+    config::{ConfigArgs, block_on},
     day,
     output::Output,
     progress::Progress,
 };
 use anyhow::{Context, Result, bail};
+use bases::Bases;
 use clap::value_parser;
 use millrace_loadgen::grade::{
-    self, Plan, Report,
+    self, Plan, Report, Step,
     gateway::Gateway,
     labelled::{Labels, Transactions},
 };
-use millrace_processors::Scoring;
-use millrace_runtime::{
-    follow::{Followed, follow, read_all},
-    lifecycle::Shutdown,
-    log::Log,
-    processor::Processor as _,
-};
-use millrace_schemas::event::{MerchantRisk, ProcessorEpoch};
 use std::{
-    collections::BTreeMap,
     fs::File,
     io::{BufWriter, Write},
     path::PathBuf,
-    process::ExitCode,
-    sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
+    process::{ExitCode, Stdio},
+    time::Duration,
 };
 
 pub const EXAMPLES: &str = "Transactions go to the gateway day by day, each label once its time has come, and before each day it is waited until scoring
@@ -37,19 +30,16 @@ its score, and what is answered is graded: AUC, average precision, precision of 
 long alerts took. Transactions of a customer with a fraud that was known when the day began are sent and do not count.
 
 Files have one JSON object a line, as the gateway takes them, in the order of time (`timestamp`, `decided_at`). What is graded must be new
-to the log, and its days must not have passed there: grade in a deployment of its own.
+to the log, and its days must not have passed there: grade in a deployment of its own. Graded days that overlap the training period of
+the model in force are refused. A model that learns from the first days is trained and activated by --prepare.
 
 Exits with 1 when something is not taken, 3 when a service does not answer.
 
 Examples:
   python -m training.simulate --transactions t.ndjson --labels l.ndjson --days 135
   millrace grade --transactions t.ndjson --labels l.ndjson --from 2018-08-08 --days 7
-  millrace grade --transactions t.ndjson --labels l.ndjson --from 2018-08-08 --days 7 --answers answers.ndjson --json";
-
-/// How long a day's version of what is known of merchants may take.
-const VERSION_WITHIN: Duration = Duration::from_secs(60);
-/// How often it is looked for.
-const LOOK: Duration = Duration::from_millis(20);
+  millrace grade --transactions t.ndjson --labels l.ndjson --from 2018-08-08 --days 7 --answers answers.ndjson --json
+  millrace grade --transactions t.ndjson --labels l.ndjson --from 2018-08-08 --days 7 --prepare ./train-and-activate";
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -83,6 +73,9 @@ pub struct Args {
     /// Do not wait for what is known of merchants: no gatherer runs
     #[arg(long)]
     without_merchants: bool,
+    /// Run this by the shell once all that comes before the first graded day was sent; its failure ends the command
+    #[arg(long, value_name = "COMMAND")]
+    prepare: Option<String>,
     /// Write each answer of a graded day to a file, one JSON object a line
     #[arg(long, value_name = "FILE")]
     answers: Option<PathBuf>,
@@ -110,10 +103,21 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         let gateway = Gateway::new(&args.gateway.clone().unwrap_or_else(|| config.gateway_address()))?;
         let (transactions, labels) = (Transactions::open(&args.transactions)?, Labels::open(&args.labels)?);
         let Some(first) = transactions.first_day() else { bail!("{} is empty", args.transactions.display()) };
-        let merchants = if args.without_merchants { None } else { Some(Merchants::follow(&config, first).await?) };
-        let wait_for = async |day: i32| match &merchants {
-            Some(merchants) => merchants.wait_for(day).await,
-            None => Ok(()),
+        let bases = Bases::follow(&config, (!args.without_merchants).then_some(first)).await?;
+        if args.prepare.is_none() {
+            // Told now what would be told after hours.
+            bases.refuse_overlap(plan.from..plan.from + plan.days).await.map_err(anyhow::Error::msg)?;
+        }
+        let wait_for = async |step: Step| match step {
+            Step::Known(day) if !args.without_merchants => bases.wait_for_merchants(day).await,
+            Step::Known(_) => Ok(()),
+            Step::Grading => {
+                if let Some(command) = &args.prepare {
+                    prepare(command).await?;
+                }
+                bases.refuse_overlap(plan.from..plan.from + plan.days).await?;
+                bases.wait_for_configuration().await
+            }
         };
         let mut answers = match &args.answers {
             Some(path) => {
@@ -133,58 +137,13 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     })
 }
 
-/// By which version of what is known of merchants each partition is decided.
-struct Merchants {
-    versions: Arc<Mutex<BTreeMap<i32, Option<i32>>>>,
-}
-
-impl Merchants {
-    async fn follow(config: &Config, first: i32) -> Result<Self> {
-        let log = Log::new(&config.kafka, &config.registry)?;
-        let passed = read_all::<MerchantRisk>(&log).await?.into_iter().filter(|it| it.event.end.is_some());
-        if let Some(last) = passed.map(|it| it.event.day).max().filter(|last| *last >= first) {
-            bail!(
-                "in this log the day {} has passed already, and the file begins on {}: nothing would be known of merchants as it was \
-                 then; grade in a deployment of its own, with another kafka.topic_prefix",
-                day::date(last),
-                day::date(first)
-            );
-        }
-        let versions = Arc::<Mutex<BTreeMap<_, _>>>::default();
-        let seen = Arc::clone(&versions);
-        // Followed until the command ends.
-        follow(&log, &Shutdown::new(), move |Followed { event, .. }: Followed<ProcessorEpoch>| {
-            if event.processor == Scoring::NAME {
-                let version = event.basis.get("merchant-risk").and_then(|day| day.parse().ok());
-                seen.lock().unwrap_or_else(PoisonError::into_inner).insert(event.partition, version);
-            }
-        })
-        .await?;
-        Ok(Self { versions })
-    }
-
-    /// Waits until every partition is decided by the version of a day.
-    async fn wait_for(&self, day: i32) -> Result<(), String> {
-        let until = Instant::now() + VERSION_WITHIN;
-        loop {
-            let is_there = {
-                let versions = self.versions.lock().unwrap_or_else(PoisonError::into_inner);
-                !versions.is_empty() && versions.values().all(|version| *version >= Some(day))
-            };
-            if is_there {
-                return Ok(());
-            }
-            if Instant::now() > until {
-                return Err(format!(
-                    "what was known of merchants on {} is not taken up within {} s: see whether `millrace gatherer merchants` and \
-                     `millrace processor scoring` run, or grade --without-merchants",
-                    day::date(day),
-                    VERSION_WITHIN.as_secs()
-                ));
-            }
-            tokio::time::sleep(LOOK).await;
-        }
-    }
+/// Runs a command by the shell. What it prints goes where errors go, so that it never mixes with the report.
+async fn prepare(command: &str) -> Result<(), String> {
+    let failed = |what: String| format!("`{command}` {what}, so nothing is graded");
+    let mut shell = tokio::process::Command::new("sh");
+    shell.args(["-c", command]).stdin(Stdio::null()).stdout(std::io::stderr());
+    let status = shell.status().await.map_err(|error| failed(format!("does not start: {error}")))?;
+    if status.success() { Ok(()) } else { Err(failed(format!("ends with {status}"))) }
 }
 
 fn print(report: &Report, args: &Args) -> Result<()> {
@@ -203,6 +162,9 @@ fn print(report: &Report, args: &Args) -> Result<()> {
         report.alerts as f64 / f64::from(args.days)
     );
     println!("default answers          {:>8}", report.defaults);
+    for (by, answers) in &report.decided_by {
+        println!("decided by {by}: {answers}");
+    }
     let (alert, answer) = (report.alert_ms, report.answer_ms);
     println!("\nlatency, ms    p50      p99      max");
     println!("alerts    {:>8.1} {:>8.1} {:>8.1}", alert.p50, alert.p99, alert.max);

@@ -1,4 +1,6 @@
-//! `millrace model`: bundles of models, before they are taken into use.
+//! `millrace model`: bundles of models, before and after they are taken into use.
+
+mod compare;
 
 use super::configure::Changes;
 use crate::{
@@ -31,6 +33,7 @@ Examples:
   millrace model apply training/bundles/default --reason 'trained on the third quarter'
   millrace model shadow simulated-cards-130810f2
   millrace model activate simulated-cards-130810f2 --with-thresholds
+  millrace model compare
   millrace model rollback";
 
 const CHECK_EXAMPLES: &str = "The bundle is a folder with model.onnx, manifest.toml and golden.csv, or these packed as one file. Nothing is changed.
@@ -84,6 +87,9 @@ enum What {
         #[command(flatten)]
         change: ChangeArgs,
     },
+    /// Compare the shadow with what decided, on recorded scores and labels
+    #[command(after_help = compare::EXAMPLES)]
+    Compare(compare::Args),
     /// Show every change
     History {
         #[command(flatten)]
@@ -115,6 +121,7 @@ struct CheckArgs {
 pub fn run(args: Args) -> Result<ExitCode> {
     match args.what {
         What::Check(args) => return check(&args),
+        What::Compare(args) => return compare::run(&args),
         What::Apply { bundle, change } => block_on(apply(&bundle, change))?,
         What::Activate { model, with_thresholds, change } => block_on(activate(model, with_thresholds, change))?,
         What::Shadow { model, change } => block_on(name(ConfigurationAction::Shadow, model, change))?,

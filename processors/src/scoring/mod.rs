@@ -40,6 +40,7 @@ use millrace_schemas::{
     event::{ConfigurationChange, MerchantRisk, Score, Transaction, TransactionScore},
     time::DAY_MS,
 };
+use model::Bundle;
 use rules::RuleSet;
 use running::Models;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -123,6 +124,13 @@ impl Scoring {
     /// Version of the configuration in force, as scores name it.
     pub fn configuration(&self) -> String {
         self.read().configurations.current().version().to_owned()
+    }
+
+    /// The model that the configuration in force scores by, where one does.
+    pub fn active_model(&self) -> Option<Bundle> {
+        let known = self.read();
+        let version = known.configurations.current().active.as_ref()?;
+        known.configurations.model(version).cloned()
     }
 
     /// The models of a configuration, running.

@@ -4,6 +4,7 @@
 //!   [`outcomes`] what became of a request, [`scores`] and [`transactions`] read one transaction, [`statistics`] a customer's hours.
 //! - [`migrate`]: numbered schema changes, in `clickhouse/migrations`; [`definition`]: what they come to, for a set made anew.
 //! - [`set`]: tables and rollups of one version; `switches`: which one is live; [`mod@follow`]: the projector, which fills that one.
+//! - [`what_if`] and [`shadows`]: what other thresholds, and another model, would have come to.
 //! - [`rebuild`]: filling another set beside it and switching to it.
 //! - [`sink`]: batches of the log into tables, each record once.
 //! - [`held`]: what the tables hold of a stretch of the log.
@@ -28,6 +29,7 @@ pub mod rebuild;
 pub mod rowbinary;
 pub mod scores;
 pub mod set;
+pub mod shadows;
 pub mod sink;
 pub mod statistics;
 pub mod switches;

@@ -5,7 +5,7 @@ use crate::score::{JournalRecord, Position, ScoreView};
 use clickhouse::Row;
 use millrace_schemas::{
     Topic,
-    event::{Decision, DecisionSource, Reason, Windows},
+    event::{Decision, DecisionSource, Reason, ShadowScore, Windows},
 };
 use serde::Deserialize;
 use uuid::Uuid;
@@ -27,6 +27,10 @@ struct ScoreRow {
     decision_source: String,
     reasons: Vec<Held>,
     model: Option<String>,
+    raw_scoring: Option<f64>,
+    default_cause: Option<String>,
+    shadow_model: Option<String>,
+    shadow_scoring: Option<f64>,
     configuration: String,
     customer_transaction_count_3h: i32,
     customer_avg_amount_3h: i64,
@@ -51,6 +55,8 @@ const COLUMNS: &str = "toString(t.trn_id) AS trn_id, t.customer_id AS customer_i
      t.occurred_at AS occurred_at, t.received_at AS received_at, t.amount AS amount, t.currency AS currency, t.scoring AS scoring, \
      t.decision AS decision, t.decision_source AS decision_source, \
      CAST(t.reasons AS Array(Tuple(String, String, String, Float64, Float64))) AS reasons, t.model AS model, \
+     t.raw_scoring AS raw_scoring, t.default_cause AS default_cause, t.shadow_model AS shadow_model, \
+     t.shadow_scoring AS shadow_scoring, \
      t.configuration AS configuration, \
      t.customer_transaction_count_3h AS customer_transaction_count_3h, t.customer_avg_amount_3h AS customer_avg_amount_3h, \
      t.customer_transaction_count_6h AS customer_transaction_count_6h, t.customer_avg_amount_6h AS customer_avg_amount_6h, \
@@ -110,6 +116,9 @@ fn view(row: ScoreRow) -> Result<ScoreView, ClickHouseError> {
         decision_source,
         reasons: row.reasons.into_iter().map(reason).collect(),
         model: row.model,
+        raw_scoring: row.raw_scoring,
+        default_cause: row.default_cause,
+        shadow: row.shadow_model.map(|model| ShadowScore { model, scoring: row.shadow_scoring }),
         configuration: row.configuration,
         windows: Windows {
             customer_transaction_count_3h: row.customer_transaction_count_3h,

@@ -2,10 +2,11 @@
 
 use super::{
     ClickHouse, ClickHouseError,
-    tables::{LABELS, TRANSACTIONS},
+    tables::{LABELS, REQUESTS, TRANSACTIONS},
 };
 use crate::{score::Position, told};
 use clickhouse::Row;
+use millrace_schemas::event::DEFAULT_SCORE;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -120,6 +121,18 @@ pub struct StoredLabel {
     pub event_id: String,
 }
 
+/// An answer that was given without the score, because that did not come in time. As JSON, times are text.
+#[derive(Debug, Clone, PartialEq, Row, Deserialize, Serialize)]
+pub struct DefaultAnswer {
+    /// The request that was answered so.
+    pub request_id: String,
+    /// When it arrived, epoch milliseconds.
+    #[serde(serialize_with = "told::instant")]
+    pub received_at: i64,
+    /// What was answered, in words.
+    pub message: String,
+}
+
 impl ClickHouse {
     /// The transaction whose score is this record; `None` when it is not in the tables.
     ///
@@ -158,5 +171,21 @@ impl ClickHouse {
             self.deadline(self.reading(&sql).bind(trn_id.to_string()).fetch_all()).await?;
         labels.reverse();
         Ok(labels)
+    }
+
+    /// The answers that were given of a transaction without its score, the first 100.
+    ///
+    /// # Errors
+    /// As [`transaction`](Self::transaction).
+    pub async fn default_answers(&self, trn_id: Uuid) -> Result<Vec<DefaultAnswer>, ClickHouseError> {
+        let sql = format!(
+            "SELECT t.request_id AS request_id, t.received_at AS received_at, ifNull(t.message, '') AS message FROM {}.{} AS t \
+             WHERE has(arrayMap(id -> ifNull(id, ''), results.trn_id), ?) AND t.code = ? ORDER BY received_at, request_id \
+             LIMIT {LABELS_MAX}",
+            self.database(),
+            REQUESTS.name
+        );
+        let query = self.reading(&sql).bind(trn_id.to_string()).bind(DEFAULT_SCORE);
+        self.deadline(query.fetch_all()).await
     }
 }

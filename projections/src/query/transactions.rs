@@ -8,7 +8,7 @@ use super::{Problem, Questions};
 use crate::{
     clickhouse::{
         ClickHouseError,
-        transactions::{StoredLabel, StoredTransaction},
+        transactions::{DefaultAnswer, StoredLabel, StoredTransaction},
     },
     score::ScoreView,
     told,
@@ -49,6 +49,8 @@ struct TransactionAnswer {
     transaction: StoredTransaction,
     is_fraud: bool,
     score: Essentials,
+    /// What was answered to clients whom the score did not reach in time.
+    default_answers: Vec<DefaultAnswer>,
     labels: Vec<StoredLabel>,
 }
 
@@ -187,7 +189,9 @@ impl Questions {
         let trn_id = Uuid::try_parse(&score.trn_id).map_err(strange)?;
         let Some(transaction) = self.clickhouse.transaction(trn_id, &score.record).await? else { return Ok(None) };
         let labels = self.clickhouse.labels_of(trn_id).await?;
-        Ok(Some(TransactionAnswer { transaction, is_fraud: score.is_fraud, score: essentials(score), labels }))
+        let default_answers = self.clickhouse.default_answers(trn_id).await?;
+        let is_fraud = score.is_fraud;
+        Ok(Some(TransactionAnswer { transaction, is_fraud, score: essentials(score), default_answers, labels }))
     }
 }
 

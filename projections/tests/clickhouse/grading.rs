@@ -8,7 +8,7 @@ use crate::{
 use millrace_projections::clickhouse::what_if::Decided;
 use millrace_runtime::sink::Sink as _;
 use millrace_schemas::{
-    event::{Decision, DecisionSource, Label, LabelKind, Reason, TransactionScore},
+    event::{Decision, DecisionSource, Label, LabelKind, Reason, ShadowScore, TransactionScore},
     ids,
     time::{DAY_MS, format_instant},
 };
@@ -41,6 +41,19 @@ fn labels_of(scores: &[TransactionScore]) -> Vec<Label> {
     labels
 }
 
+/// What each transaction turned out to be: the last word by the time of the decision, each statement once.
+fn last_words(labels: &[Label]) -> BTreeMap<String, bool> {
+    let (mut seen, mut last) = (BTreeSet::new(), BTreeMap::<String, (i64, bool)>::new());
+    for label in labels {
+        let is_first = seen.insert((&label.customer_id, &label.label_id));
+        let before = last.get(&label.trn_id).map(|(decided, _)| *decided);
+        if is_first && before.is_none_or(|before| label.decided_at >= before) {
+            last.insert(label.trn_id.clone(), (label.decided_at, label.label != LabelKind::Legitimate));
+        }
+    }
+    last.into_iter().map(|(id, (_, is_fraud))| (id, is_fraud)).collect()
+}
+
 fn reason() -> Reason {
     Reason { code: "velocity".into(), text: "Many".into(), feature: "amount".into(), value: 1.0, contribution: 1.0 }
 }
@@ -65,16 +78,7 @@ impl Written {
         let sink = database.sink();
         sink.write(&batch(0, 0, &scores)).await.expect("scores");
         sink.write(&batch(0, 0, &labels)).await.expect("labels");
-        let (mut seen, mut last) = (BTreeSet::new(), BTreeMap::<String, (i64, bool)>::new());
-        for label in &labels {
-            let is_first = seen.insert((&label.customer_id, &label.label_id));
-            let before = last.get(&label.trn_id).map(|(decided, _)| *decided);
-            if is_first && before.is_none_or(|before| label.decided_at >= before) {
-                let is_fraud = label.label != LabelKind::Legitimate;
-                last.insert(label.trn_id.clone(), (label.decided_at, is_fraud));
-            }
-        }
-        let is_fraud = last.into_iter().map(|(id, (_, is_fraud))| (id, is_fraud)).collect();
+        let is_fraud = last_words(&labels);
         Self { database, scores, is_fraud }
     }
 
@@ -299,4 +303,92 @@ async fn what_has_moved_is_told_and_what_has_not_is_still() {
         assert!((found - expected).abs() < 1e-9, "{name}: {found} and {expected}");
     }
     assert!(told["moved"].2 > 0.25 && told["steady"].2 < 0.1, "{told:?}");
+}
+
+/// A score, and whether it was of a fraud.
+type Told = (f64, bool);
+
+/// The share of pairs of a fraud and another that are in the right order; half of it where they are equal.
+fn auc(told: &[Told]) -> f64 {
+    let of = |kind| told.iter().filter(move |(_, is_fraud)| *is_fraud == kind).map(|(score, _)| *score);
+    let pairs = of(true).flat_map(|fraud| of(false).map(move |other| (fraud, other)));
+    let (right, all) = pairs.fold((0.0, 0.0), |(right, all), (fraud, other)| {
+        (
+            right
+                + if fraud > other {
+                    1.0
+                } else if fraud == other {
+                    0.5
+                } else {
+                    0.0
+                },
+            all + 1.0,
+        )
+    });
+    right / all
+}
+
+/// The mean of the precision at each threshold, by how many more frauds it finds than the one above.
+fn average_precision(told: &[Told]) -> f64 {
+    let mut thresholds: Vec<f64> = told.iter().map(|(score, _)| *score).collect();
+    thresholds.sort_by(|a, b| b.total_cmp(a));
+    thresholds.dedup();
+    let frauds = told.iter().filter(|(_, is_fraud)| *is_fraud).count() as f64;
+    let (mut found_before, mut sum) = (0.0, 0.0);
+    for threshold in thresholds {
+        let above: Vec<_> = told.iter().filter(|(score, _)| *score >= threshold).collect();
+        let found = above.iter().filter(|(_, is_fraud)| *is_fraud).count() as f64;
+        sum += (found - found_before) / frauds * found / above.len() as f64;
+        found_before = found;
+    }
+    sum
+}
+
+#[tokio::test]
+async fn a_shadow_is_held_against_what_decided_on_the_same_transactions() {
+    let database = TestDatabase::migrated().await;
+    let (mut scores, mut random) = (Generator::new(12).scores(500), StdRng::seed_from_u64(4));
+    for (index, score) in scores.iter_mut().enumerate() {
+        // Some scores are equal.
+        score.scoring = f64::from(random.random_range(0..200_u8)) / 200.0;
+        score.model = (index % 3 > 0).then(|| "active-1".into());
+        score.decision_source = [DecisionSource::Model, DecisionSource::Default][usize::from(index % 11 == 0)];
+        let scoring = (index % 7 > 0).then(|| f64::from(random.random_range(0..200_u8)) / 200.0);
+        score.shadow = (index % 5 > 0).then(|| ShadowScore { model: "shadow-1".into(), scoring });
+    }
+    let labels = labels_of(&scores);
+    let sink = database.sink();
+    sink.write(&batch(0, 0, &scores)).await.expect("scores");
+    sink.write(&batch(0, 0, &labels)).await.expect("labels");
+    let is_fraud = last_words(&labels);
+
+    let told = database.clickhouse.shadow_grades((0, i64::from(u32::MAX) * 1_000)).await.expect("rows");
+    assert_eq!(told.iter().map(|row| row.model.as_str()).collect::<Vec<_>>(), ["active-1", "rules"]);
+    for row in told {
+        let model = (row.model != "rules").then_some(row.model.as_str());
+        let with_shadow = scores.iter().filter(|score| score.model.as_deref() == model && score.shadow.is_some());
+        let both = |score: &&TransactionScore| {
+            score.decision_source != DecisionSource::Default
+                && score.shadow.as_ref().is_some_and(|it| it.scoring.is_some())
+        };
+        let (paired, missing): (Vec<_>, Vec<_>) = with_shadow.partition(both);
+        assert_eq!((row.transactions, row.missing), (paired.len() as u64, missing.len() as u64));
+        let shadow_of = |score: &TransactionScore| score.shadow.as_ref().and_then(|it| it.scoring).expect("a score");
+        let distances = paired.iter().map(|score| (score.scoring - shadow_of(score)).abs());
+        assert!((row.mean_distance - distances.sum::<f64>() / paired.len() as f64).abs() < 1e-9);
+        let told_by = |of: &dyn Fn(&TransactionScore) -> f64| -> Vec<Told> {
+            paired.iter().filter_map(|score| Some((of(score), *is_fraud.get(&score.trn_id)?))).collect()
+        };
+        let (decided, shadow) = (told_by(&|score| score.scoring), told_by(&shadow_of));
+        let frauds = decided.iter().filter(|(_, is_fraud)| *is_fraud).count();
+        assert_eq!((row.labelled, row.frauds), (decided.len() as u64, frauds as u64));
+        let figures = [row.auc, row.shadow_auc, row.average_precision, row.shadow_average_precision];
+        let expected = [auc(&decided), auc(&shadow), average_precision(&decided), average_precision(&shadow)];
+        for (found, expected) in figures.into_iter().zip(expected) {
+            assert!(
+                found.is_some_and(|found| (found - expected).abs() < 1e-9),
+                "{found:?} is told, and it is {expected}"
+            );
+        }
+    }
 }

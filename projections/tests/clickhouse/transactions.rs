@@ -5,12 +5,13 @@ use crate::{
     events::{Generator, START, batch, brought_by},
     labels::label,
     requests::get,
+    rows,
 };
 use millrace_projections::score::ScoreView;
 use millrace_runtime::sink::Sink as _;
 use millrace_schemas::{
     Topic,
-    event::{Decision, DecisionSource, LabelKind, TransactionScore},
+    event::{DEFAULT_SCORE, Decision, DecisionSource, LabelKind, ShadowScore, TransactionScore},
     ids,
 };
 use serde_json::{Value as Json, json};
@@ -56,6 +57,8 @@ async fn a_score_is_told_with_all_it_was_computed_from() {
     score.transaction.is_fraud = Some(false);
     score.reasons.truncate(0);
     (score.model, score.window_exact) = (None, false);
+    (score.raw_scoring, score.default_cause) = (None, Some("timeout".into()));
+    score.shadow = Some(ShadowScore { model: "m-1".into(), scoring: Some(0.25) });
     let reason = millrace_schemas::event::Reason {
         code: "velocity".into(),
         text: "many \"at once\"".into(),
@@ -72,7 +75,8 @@ async fn a_score_is_told_with_all_it_was_computed_from() {
         "amount": number("10.99"), "currency": "EUR", "scoring": 0.75, "is_fraud": true, "decision": "block",
         "decision_source": "rules",
         "reasons": [{"code": "velocity", "text": "many \"at once\"", "feature": "count_3h", "value": 7.0, "contribution": 1.75}],
-        "model": null, "configuration": "1",
+        "model": null, "raw_scoring": null, "default_cause": "timeout", "shadow": {"model": "m-1", "scoring": 0.25},
+        "configuration": "1",
         "customer_transaction_count_3h": 1, "customer_avg_amount_3h": number("1.00"),
         "customer_transaction_count_6h": 2, "customer_avg_amount_6h": number("2.0001"),
         "customer_transaction_count_12h": 3, "customer_avg_amount_12h": number("3.0002"),
@@ -120,9 +124,20 @@ async fn a_transaction_is_told_as_it_came_with_its_decision_and_its_labels() {
         "is_location_alert": null, "is_device_alert": t.is_device_alert, "is_high_value": null, "customer_segments": ["vip"],
         "time_zone": t.time_zone, "time_resolution": t.time_resolution, "extra": {"points": {"n": number("0.10")}},
         "request_id": "request-1", "request_index": 0,
-        "is_fraud": false, "score": first_score, "labels": [],
+        "is_fraud": false, "score": first_score, "default_answers": [], "labels": [],
     });
     assert_eq!(told, expected, "what a client asserted is not what was decided");
+
+    // One client was answered before the score came; another request only names the transaction.
+    let mut requests = ["request-1", "request-2"].map(rows::request);
+    for request in &mut requests {
+        request.results[0].trn_id = Some(score.trn_id.clone());
+    }
+    (requests[0].code, requests[0].message) = (Some(DEFAULT_SCORE.into()), Some("no score within 50 ms".into()));
+    sink.write(&batch(0, 0, &requests)).await.expect("requests");
+    let (_, told) = get(&database, &format!("/api/v1/transactions/{}", score.trn_id)).await;
+    let answered = json!({"request_id": "request-1", "received_at": "2026-03-01T00:00:00.000Z", "message": "no score within 50 ms"});
+    assert_eq!(told["default_answers"], json!([answered]));
 
     // Two statements, the first one sent again at last; another transaction's label.
     let mut labels =

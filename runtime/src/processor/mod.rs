@@ -30,7 +30,7 @@ pub use basis::Basis;
 pub(crate) use decide::dead_letter;
 pub(crate) use marker::Committed;
 pub(crate) use worker::poll_error;
-pub use worker::{ProcessorConfig, run};
+pub use worker::{AWAITED_MAX, ProcessorConfig, run};
 
 use millrace_schemas::event::{Derived, Score, Source};
 use std::time::Duration;

@@ -43,8 +43,9 @@ use tokio::{runtime::Handle, sync::OnceCell};
 const POLL: Duration = Duration::from_millis(50);
 /// Longest wait for an outcome before it is looked for further records.
 const WAIT_FOR_OUTCOME: Duration = Duration::from_millis(1);
-/// Most records whose outcomes are not written yet, since one before them is awaited.
-const AWAITED_MAX: usize = 4_096;
+/// Most records whose outcomes are not written yet, since one before them is awaited. Few, so that a backlog does not queue for a model
+/// until its deadline has passed.
+pub const AWAITED_MAX: usize = 256;
 /// How often it is looked whether there is a newer basis to decide by.
 const LOOK_FOR_BASIS: Duration = Duration::from_millis(200);
 

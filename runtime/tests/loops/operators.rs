@@ -1,5 +1,6 @@
 //! What operators do to topics and groups by other means.
 
+use crate::deployment::until;
 use millrace_runtime::log::Log;
 use millrace_schemas::Topic;
 use rdkafka::{
@@ -91,11 +92,19 @@ pub async fn set_partitions(log: &Log, topics: &[Topic], count: usize) {
     }
 }
 
-/// Sets a setting of a topic; the others fall back to the broker's own.
+/// Sets a setting of a topic; the others fall back to the broker's own. Returns when the broker itself says so: it learns later than
+/// the controller, which answers.
 pub async fn set(log: &Log, topic: Topic, setting: &str, value: &str) {
     let name = log.topic_name(topic);
     let change = AlterConfig::new(ResourceSpecifier::Topic(&name)).set(setting, value);
     for changed in admin(log).alter_configs(&[change], &AdminOptions::new()).await.expect("an answer") {
         changed.expect("changed");
     }
+    let is_set = async || {
+        let asked = admin(log).describe_configs(&[ResourceSpecifier::Topic(&name)], &AdminOptions::new()).await;
+        let found = asked.expect("an answer").remove(0).expect("a topic");
+        let entries = found.entries.into_iter();
+        entries.filter(|entry| entry.name == setting && entry.value.as_deref() == Some(value)).collect::<Vec<_>>()
+    };
+    until(is_set, 1).await;
 }

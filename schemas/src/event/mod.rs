@@ -12,7 +12,7 @@ mod reply;
 mod score;
 mod transaction;
 
-pub use audit::{Control, ControlState, ItemResult, Request, SchemaRecord};
+pub use audit::{Control, ControlState, DEFAULT_SCORE, ItemResult, Request, SchemaRecord};
 pub use common::{FieldError, Source, TimeResolution};
 pub use configuration::{
     ConfigurationAction, ConfigurationChange, ConfigurationKind, MerchantRisk, MerchantRiskEnd, ProcessorEpoch,

@@ -4,27 +4,44 @@ use super::machine::Machine;
 use crate::output::columns;
 use anyhow::{Context as _, Result};
 use clap::value_parser;
+use millrace_local::Parts;
 use millrace_processors::{
     Scoring,
-    scoring::{rules::RuleSet, windows::RETENTION_MS},
+    scoring::{
+        model::{Bundle, PoolOptions, Runtime},
+        rules::RuleSet,
+        running::Models,
+        windows::RETENTION_MS,
+    },
 };
-use millrace_runtime::processor::{Context, Memory as _, Processor as _};
+use millrace_runtime::processor::{AWAITED_MAX, Context, Made, Memory as _, Processor as _};
 use millrace_schemas::{
     Topic,
-    event::{SchemaRecord, Source, TimeResolution, Transaction},
+    event::{
+        ConfigurationAction, ConfigurationChange, ConfigurationKind, SchemaRecord, Source, TimeResolution, Transaction,
+        TransactionScore,
+    },
     wire::Codec,
 };
 use nix::time::{ClockId, clock_gettime};
 use serde::Serialize;
-use std::{collections::BTreeMap, hint::black_box, process::ExitCode, time::Duration};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    hint::black_box,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
 
 pub const EXAMPLES: &str = "Transactions of many customers in turn are decoded, scored by the built-in rules with all windows and features, and the scores
 encoded, on one thread. Counted is the CPU time that this takes, so that what else runs matters less. What each customer has
-within the 48 hours that windows are kept for matters most, and is given for each line.
+within the 48 hours that windows are kept for matters most, and is given for each line. With a model, its threads' time is counted too;
+transactions are seen while those before them wait for it, as the processor does it.
 
 Examples:
   millrace bench scoring
   millrace bench scoring --retained 5 --events 2000000
+  millrace bench scoring --model training/bundles/default --threads 1
   millrace bench scoring --json | jq '.runs[] | {retained, all}'";
 
 /// 2025-11-24T16:00:00Z.
@@ -42,6 +59,12 @@ pub struct Args {
     /// Transactions measured in each run; 200,000 before them fill the customers' windows
     #[arg(long, default_value_t = 400_000, value_parser = value_parser!(u32).range(1_000..))]
     events: u32,
+    /// Measure with this model, too: the folder of a bundle, or a file that it is packed in
+    #[arg(long, value_name = "FOLDER")]
+    model: Option<PathBuf>,
+    /// The model's threads
+    #[arg(long, default_value_t = 1)]
+    threads: usize,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -52,6 +75,7 @@ struct Report {
     machine: Machine,
     /// Transactions measured in each run.
     events: u32,
+    model: Option<String>,
     runs: Vec<Run>,
 }
 
@@ -62,6 +86,8 @@ struct Run {
     retained: u32,
     /// From encoded record to encoded score.
     all: f64,
+    /// The same with the model.
+    with_model: Option<f64>,
     decode_only: f64,
     score_only: f64,
     encode_only: f64,
@@ -70,24 +96,53 @@ struct Run {
 pub fn run(args: &Args) -> Result<ExitCode> {
     let codec = Codec::new(&schemas())?;
     let machine = Machine::here();
-    let runs = args.retained.iter().map(|retained| measure(&codec, args.events, *retained)).collect::<Result<_>>()?;
-    let report = Report { machine, events: args.events, runs };
+    let modelled = args.model.as_deref().map(|bundle| modelled(bundle, args.threads)).transpose()?;
+    let measured = |retained: &u32| measure(&codec, modelled.as_ref(), args.events, *retained);
+    let runs = args.retained.iter().map(measured).collect::<Result<_>>()?;
+    let model = modelled.and_then(|scoring| Some(scoring.active_model()?.version()));
+    let report = Report { machine, events: args.events, model, runs };
     if args.json {
         println!("{}", serde_json::to_string_pretty(&report)?);
         return Ok(ExitCode::SUCCESS);
     }
     let lines = report.runs.iter().map(|run| {
-        let rates = [run.all, run.decode_only, run.score_only, run.encode_only].map(|rate| format!("{rate:.0}"));
+        let rate = |rate: Option<f64>| rate.map_or_else(String::new, |rate| format!("{rate:.0}"));
+        let parts = [run.decode_only, run.score_only, run.encode_only].map(Some);
+        let rates = [Some(run.all), run.with_model].into_iter().chain(parts).map(rate);
         [run.retained.to_string()].into_iter().chain(rates).collect()
     });
-    println!("events per CPU-second on one thread, {} a run\n{}\n", report.events, report.machine);
-    let heads = ["retained of a customer", "all", "decode only", "score only", "encode only"];
+    println!("events per CPU-second, {} a run\n{}\n", report.events, report.machine);
+    if let Some(model) = &report.model {
+        println!("with the model {model} on {} threads\n", args.threads);
+    }
+    let heads = ["retained of a customer", "all", "with the model", "decode only", "score only", "encode only"];
     print!("{}", columns(&heads, &lines.collect::<Vec<_>>()));
     Ok(ExitCode::SUCCESS)
 }
 
+/// Scoring by a model from a bundle.
+fn modelled(bundle: &Path, threads: usize) -> Result<Scoring> {
+    let bundle = Bundle::open(bundle)?;
+    let options = PoolOptions { threads, ..PoolOptions::default() };
+    let models = Models::run_by(Runtime::open(&Parts::onnxruntime()?), options);
+    let scoring = Scoring::with_models(RuleSet::built_in(), models);
+    let change = |action, name, content| ConfigurationChange {
+        event_id: "0198f0de-7a50-7b3c-9d3e-3f1f0f6b7c11".to_owned(),
+        kind: ConfigurationKind::Model,
+        action,
+        name,
+        version: bundle.version(),
+        content,
+        decided_at: START,
+        reason: None,
+    };
+    scoring.configure(&change(ConfigurationAction::Apply, None, bundle.to_bytes()?))?;
+    scoring.configure(&change(ConfigurationAction::Activate, Some(bundle.version()), Vec::new()))?;
+    Ok(scoring)
+}
+
 /// Rates of everything, and then of each part alone, so that neither finds the processor's caches full of the other's customers.
-fn measure(codec: &Codec, events: u32, retained: u32) -> Result<Run> {
+fn measure(codec: &Codec, modelled: Option<&Scoring>, events: u32, retained: u32) -> Result<Run> {
     let [mut whole, mut alone] = [(), ()].map(|()| Scoring::with_rules(RuleSet::built_in()).memory());
     let traffic = Traffic { codec, events: i64::from(events), customers: i64::from(RETAINED_OF_ALL / retained) };
     let all = traffic.rate(|first, _, records| {
@@ -99,6 +154,7 @@ fn measure(codec: &Codec, events: u32, retained: u32) -> Result<Run> {
             })
         })
     })?;
+    let with_model = modelled.map(|scoring| measure_with_model(&traffic, scoring)).transpose()?;
     let decode_only = traffic.rate(|_, _, records| {
         timed(|| {
             records.iter().try_for_each(|record| {
@@ -126,7 +182,34 @@ fn measure(codec: &Codec, events: u32, retained: u32) -> Result<Run> {
             })
         })
     })?;
-    Ok(Run { retained, all, decode_only, score_only, encode_only })
+    Ok(Run { retained, all, with_model, decode_only, score_only, encode_only })
+}
+
+fn measure_with_model(traffic: &Traffic<'_>, scoring: &Scoring) -> Result<f64> {
+    let mut memory = scoring.memory();
+    let conclude = |awaited: &mut VecDeque<Made<TransactionScore>>| {
+        let Some(first) = awaited.pop_front() else { return Ok(()) };
+        let score = first.finish();
+        let cause = score.default_cause.as_deref();
+        anyhow::ensure!(cause.is_none(), "a score is the default: {}", cause.unwrap_or_default());
+        black_box(traffic.codec.encode(&score)?);
+        Ok(())
+    };
+    traffic.rate(|first, _, records| {
+        timed(|| {
+            let mut awaited = VecDeque::new();
+            for (offset, record) in (first..).zip(records) {
+                awaited.push_back(memory.begin(traffic.codec.decode(Some(record))?, context(offset)));
+                if awaited.len() > AWAITED_MAX {
+                    conclude(&mut awaited)?;
+                }
+            }
+            while !awaited.is_empty() {
+                conclude(&mut awaited)?;
+            }
+            Ok(())
+        })
+    })
 }
 
 /// The same transactions for every part.
@@ -155,13 +238,14 @@ impl Traffic<'_> {
     }
 }
 
-/// The CPU time that work takes.
+/// The CPU time that work takes, on whatever threads.
 fn timed(work: impl FnOnce() -> Result<()>) -> Result<Duration> {
-    let now = || clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map(Duration::from);
+    let now = || clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID).map(Duration::from);
     let before = now()?;
     work()?;
     Ok(now()? - before)
 }
+
 fn context(offset: i64) -> Context {
     let topic = Topic::Transactions.name().to_owned();
     Context {

@@ -40,8 +40,7 @@ pub fn run(args: &Args, config: &ConfigArgs, output: Output) -> Result<ExitCode>
         bail!("thresholds must lie in order: 0 < review <= block <= 1, but review is {review} and block is {block}");
     }
     let config = config.load()?;
-    // All that can stand in the tables.
-    let period = (day::begin_ms(args.from.unwrap_or(0)), day::begin_ms(args.to.unwrap_or(200 * 366)));
+    let period = day::period(args.from, args.to);
     let clickhouse = ClickHouse::new(&config.clickhouse)?;
     let (recorded, asked) = block_on(async { Ok(clickhouse.what_if(period, (review, block)).await?) })?;
     let row = |thresholds| move |decided| Row { thresholds, decided };
