@@ -226,7 +226,7 @@ COMMENT 'What decided beside its shadow, on the same transactions. A view with p
 AS WITH pairs AS
 (
     SELECT
-        if(s.model IS NULL, 'rules', s.model) AS model,
+        ifNull(s.model, 'rules') AS model,
         assumeNotNull(s.shadow_model) AS shadow_model,
         s.scoring AS scoring,
         s.shadow_scoring AS shadow_scoring,
