@@ -52,6 +52,7 @@ pub async fn follow<E: Event>(
             for record in reader.read_to_end(1, kafka::request_timeout(&kafka))? {
                 decode.hand(&record, &mut take)?;
             }
+            let reader = Reader::following(&kafka, E::TOPIC, &[0], From::Offset(decode.next))?;
             Ok::<_, RuntimeError>((reader, decode, take))
         }
     });
@@ -62,7 +63,7 @@ pub async fn follow<E: Event>(
             tracing::warn!(topic = %E::TOPIC, %error, "what comes by this topic is not known now; reading it again");
             names::count(names::WORKER_RESTARTS_TOTAL, &[("worker", E::TOPIC.name().into())], 1);
             while !wait(&shutdown) {
-                match Reader::new(&kafka, E::TOPIC, &[0], From::Offset(decode.next)) {
+                match Reader::following(&kafka, E::TOPIC, &[0], From::Offset(decode.next)) {
                     Ok(opened) => {
                         reader = opened;
                         break;

@@ -158,10 +158,22 @@ impl Input {
         }
     }
 
+    /// Begins to look whether all up to these ends is read. What was seen to be an end before may be none any more, and what is between
+    /// the last record and the end may be no record, so the client looks again.
+    fn look_again(&mut self, ends: &BTreeMap<i32, i64>) -> Result<(), RuntimeError> {
+        for (number, place) in &mut self.places {
+            place.is_at_end = ends.get(number).is_none_or(|end| place.next >= *end);
+            if !place.is_at_end {
+                self.reader.seek(*number, place.next)?;
+            }
+        }
+        Ok(())
+    }
+
     fn is_read(&self, ends: &BTreeMap<i32, i64>) -> bool {
-        self.places
-            .iter()
-            .all(|(number, place)| place.is_at_end || ends.get(number).is_none_or(|end| place.next >= *end))
+        let is_read =
+            |(number, place): (&i32, &Place)| place.is_at_end || ends.get(number).is_none_or(|end| place.next >= *end);
+        self.places.iter().all(is_read)
     }
 
     fn until(&self) -> Vec<i64> {
@@ -230,6 +242,8 @@ impl<'l, G: Gatherer> Worker<'l, G> {
             input.places.keys().map(end).collect::<Result<BTreeMap<i32, i64>, RuntimeError>>()
         });
         let (first, second) = (first?, second?);
+        self.first.look_again(&first)?;
+        self.second.look_again(&second)?;
         while !(self.first.is_read(&first) && self.second.is_read(&second)) {
             if shutdown.is_cancelled() || Instant::now() > until {
                 break;

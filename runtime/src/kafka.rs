@@ -124,6 +124,8 @@ pub(crate) fn group_consumer(config: &KafkaConfig, group: &str, slot: u32) -> Cl
     consumer
         .set("group.id", group_id(config, group))
         .set("group.instance.id", slot_id(config, group, slot))
+        // The broker answers as soon as there is something. Longer, and a partition that is taken over would wait for the answer.
+        .set("fetch.wait.max.ms", "100")
         .set("partition.assignment.strategy", "range")
         .set("session.timeout.ms", "10000")
         .set("heartbeat.interval.ms", "1000")
@@ -161,7 +163,14 @@ pub(crate) fn reader(config: &KafkaConfig, client_id: &str) -> ClientConfig {
     consumer
 }
 
-/// Follows a topic beside many others of its kind, most of the time without anything to read.
+/// A member of a group that writes batches: it is asked for many records at once rather than for each as it comes.
+pub(crate) fn batch_consumer(config: &KafkaConfig, group: &str, slot: u32) -> ClientConfig {
+    let mut consumer = group_consumer(config, group, slot);
+    consumer.set("fetch.min.bytes", "65536");
+    consumer
+}
+
+/// Follows what most of the time has nothing to read.
 pub(crate) fn follower(config: &KafkaConfig) -> ClientConfig {
     let mut consumer = reader(config, "follower");
     consumer

@@ -3,7 +3,7 @@
 use crate::{Record, RuntimeError, config::KafkaConfig, kafka};
 use millrace_schemas::Topic;
 use rdkafka::{
-    Offset, TopicPartitionList,
+    ClientConfig, Offset, TopicPartitionList,
     consumer::{BaseConsumer, Consumer as _},
     error::{KafkaError, RDKafkaErrorCode},
 };
@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 
 /// How long after its timeout the broker may need to end a transaction.
 const OVERDUE: Duration = Duration::from_secs(30);
+/// How long it may take to go on elsewhere.
+const SEEK: Duration = Duration::from_secs(5);
 
 /// What a read gives.
 #[derive(Debug)]
@@ -39,15 +41,31 @@ pub enum From {
 /// Reads partitions of one topic, committed records only.
 pub struct Reader {
     topic: Topic,
+    /// Name with the deployment's prefix.
+    name: String,
     consumer: BaseConsumer,
 }
 
 impl Reader {
     /// Begins reading partitions.
     pub fn new(config: &KafkaConfig, topic: Topic, partitions: &[i32], from: From) -> Result<Self, RuntimeError> {
+        Self::open(config, &kafka::reader(config, "reader"), topic, partitions, from)
+    }
+
+    /// Begins reading partitions on which most of the time nothing comes: a record is read as soon, the end is noticed later.
+    pub fn following(config: &KafkaConfig, topic: Topic, partitions: &[i32], from: From) -> Result<Self, RuntimeError> {
+        Self::open(config, &kafka::follower(config), topic, partitions, from)
+    }
+
+    fn open(
+        config: &KafkaConfig,
+        client: &ClientConfig,
+        topic: Topic,
+        partitions: &[i32],
+        from: From,
+    ) -> Result<Self, RuntimeError> {
         let name = topic_name(config, topic);
-        let consumer: BaseConsumer =
-            kafka::reader(config, "reader").create().map_err(|error| RuntimeError::kafka("making a reader", &error))?;
+        let consumer: BaseConsumer = client.create().map_err(|error| RuntimeError::kafka("making a reader", &error))?;
         // A consumer that does not know the partitions' leader yet looks for it again only after half a second.
         consumer
             .fetch_metadata(Some(&name), kafka::request_timeout(config))
@@ -69,7 +87,7 @@ impl Reader {
                 .map_err(|error| RuntimeError::kafka(&format!("looking for a time in {name}"), &error))?;
         }
         consumer.assign(&list).map_err(|error| RuntimeError::kafka(&format!("reading {name}"), &error))?;
-        Ok(Self { topic, consumer })
+        Ok(Self { topic, name, consumer })
     }
 
     /// Reads with a consumer that knows the topic already, each partition from an offset of its own.
@@ -86,7 +104,7 @@ impl Reader {
             list.add_partition_offset(&name, *partition, Offset::Offset(*offset)).map_err(failed)?;
         }
         consumer.assign(&list).map_err(failed)?;
-        Ok(Self { topic, consumer })
+        Ok(Self { topic, name, consumer })
     }
 
     /// Offset of the first record of a partition, and the one behind the last that readers get now.
@@ -94,6 +112,16 @@ impl Reader {
         let name = topic_name(config, self.topic);
         let asked = self.consumer.fetch_watermarks(&name, partition, kafka::request_timeout(config));
         asked.map_err(|error| RuntimeError::kafka(&format!("asking for the ends of {name}"), &error))
+    }
+
+    /// Goes on at an offset of a partition; what was fetched of it is dropped.
+    pub fn seek(&mut self, partition: i32, offset: i64) -> Result<(), RuntimeError> {
+        let to = if offset == 0 { Offset::Beginning } else { Offset::Offset(offset) };
+        let mut list = TopicPartitionList::new();
+        let failed = |error| RuntimeError::kafka(&format!("reading {}", self.topic), &error);
+        list.add_partition_offset(&self.name, partition, to).map_err(failed)?;
+        let sought = self.consumer.seek_partitions(list, SEEK).map_err(failed)?;
+        sought.elements().iter().try_for_each(|element| element.error()).map_err(failed)
     }
 
     /// The next thing, waiting at most `timeout`.

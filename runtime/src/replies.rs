@@ -125,7 +125,7 @@ pub async fn follow(
 /// moment later.
 fn open(kafka: &crate::config::KafkaConfig, partition: i32) -> Result<Reader, RuntimeError> {
     let end = Ends::new(kafka)?.of_readable(Topic::Replies, partition)?;
-    Reader::new(kafka, Topic::Replies, &[partition], From::Offset(end))
+    Reader::following(kafka, Topic::Replies, &[partition], From::Offset(end))
 }
 
 fn read_on(

@@ -123,15 +123,17 @@ async fn labels_that_came_late_are_in_the_scores_of_later_days_and_each_version_
     services.start(&[Service::Scoring, Service::Merchants]);
     let producer = EventProducer::connect(&deployment.log, "test").await.expect("schemas");
     let (days, mut sent) = (12, 0);
+    let (mut labels_end, mut known) = (BTreeMap::new(), BTreeMap::new());
     for day in 0..days {
+        // The last labels of the day before come just before the transaction that ends it.
+        for label in (day >= 8).then(|| labels(day - 8)).into_iter().flatten() {
+            let appended = producer.append(&label, Headers::new()).await.expect("acknowledged");
+            labels_end.insert(appended.partition, appended.offset + 1);
+        }
+        known.insert(FIRST / DAY_MS + day - 1, labels_end.clone());
         for number in 0..A_DAY {
             producer.append(&transaction(day, number), Headers::new()).await.expect("acknowledged");
             sent += 1;
-        }
-        if day >= 7 {
-            for label in labels(day - 7) {
-                producer.append(&label, Headers::new()).await.expect("acknowledged");
-            }
         }
         if day == 9 {
             services.kill(Service::Merchants);
@@ -161,6 +163,10 @@ async fn labels_that_came_late_are_in_the_scores_of_later_days_and_each_version_
     }
     let mut used = BTreeSet::new();
     for (day, end) in &ends {
+        for (partition, known) in known.get(day).into_iter().flatten() {
+            let until = end.labels_until[*partition as usize];
+            assert!(until >= *known, "version {day}, partition {partition}: of {known} labels, {until} are in it");
+        }
         let counted = events_until::<TransactionScore>(&deployment, &end.scores_until).await;
         let labels = events_until::<Label>(&deployment, &end.labels_until).await;
         for merchant in 0..MERCHANTS {

@@ -133,7 +133,7 @@ impl<S: Sink> Worker<S> {
         orders: Orders,
         beat: Heartbeat,
     ) -> Result<Self, RuntimeError> {
-        let consumer: BaseConsumer<Assignment> = kafka::group_consumer(kafka, &sink.group(), config.slot)
+        let consumer: BaseConsumer<Assignment> = kafka::batch_consumer(kafka, &sink.group(), config.slot)
             .create_with_context(Assignment::default())
             .map_err(|error| RuntimeError::Fatal(format!("kafka configuration: {error}")))?;
         let consumer = Arc::new(consumer);
