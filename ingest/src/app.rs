@@ -27,6 +27,8 @@ pub struct Gateway<L> {
     /// Further routes of this process, without a fallback. Their requests come with an id and a trace in the headers
     /// `x-request-id` and `traceparent`, and are counted, logged and answered as the gateway's own.
     pub routes: Router,
+    /// What those routes answer, as parts of an OpenAPI document.
+    pub contracts: Vec<serde_json::Value>,
 }
 
 impl<L> Gateway<L> {
@@ -40,6 +42,7 @@ impl<L> Gateway<L> {
             scrape: Arc::new(scrape),
             waiting: None,
             routes: Router::new(),
+            contracts: Vec::new(),
         }
     }
 }

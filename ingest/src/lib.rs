@@ -13,6 +13,7 @@
 //! - `patience`, [`waiting`]: clients that wait for their transaction's score, and how long.
 //! - `audit`: what was refused is kept, without card data.
 //! - `answer`, `problem`, `respond`: what the client is told, in JSON or XML.
+//! - `contract`: all of it as an OpenAPI document.
 //! - [`log`]: the seam to Kafka.
 //! - [`again`]: what was refused, taken in once more.
 
@@ -24,6 +25,7 @@ mod audit;
 mod body;
 pub mod config;
 mod context;
+mod contract;
 mod idempotency;
 mod intake;
 pub mod log;

@@ -4,6 +4,7 @@ use crate::{
     answer::stored_receipt,
     app::App,
     context::{Context, TRACEPARENT, X_REQUEST_ID},
+    contract,
     intake::{self, Style},
     log::EventLog,
     metrics,
@@ -13,9 +14,9 @@ use crate::{
 };
 use axum::{
     Router,
-    extract::{MatchedPath, Request, State},
+    extract::{MatchedPath, Path, Request, State},
     middleware::{self, Next},
-    response::{IntoResponse as _, Response},
+    response::{IntoResponse as _, Redirect, Response},
     routing::{get, post},
 };
 use http::{HeaderName, HeaderValue, StatusCode, header};
@@ -46,6 +47,14 @@ pub(crate) fn router<L: EventLog>(app: Arc<App<L>>) -> Router {
         .route("/api/v1/labels/", post(labels::<L>))
         .route("/api/producer/checks", post(checks::<L>))
         .route("/api/producer/checks/", post(checks::<L>))
+        .route("/api/openapi.json", get(openapi::<L>))
+        .route("/apidocs", get(async || Redirect::permanent("/apidocs/")))
+        .route("/apidocs/", get(async || contract::page("")))
+        .route("/apidocs/{*file}", get(async |Path(file): Path<String>| contract::page(&file)))
+        .route("/api/producer/swagger", get(async || Redirect::permanent("/apidocs/")))
+        .route("/api/producer/swagger/", get(async || Redirect::permanent("/apidocs/")))
+        .route("/api/consumer/swagger", get(async || Redirect::permanent("/apidocs/")))
+        .route("/api/consumer/swagger/", get(async || Redirect::permanent("/apidocs/")))
         .merge(further.with_state(()))
         .fallback(not_found::<L>)
         .method_not_allowed_fallback(method_not_allowed::<L>)
@@ -75,6 +84,11 @@ async fn labels<L: EventLog>(State(app): Shared<L>, request: Request) -> Respons
 
 async fn checks<L: EventLog>(State(app): Shared<L>, request: Request) -> Response {
     intake::take_in::<Receipt, L>(app, Ok(Style::Created(Root::Receipt, stored_receipt)), request).await
+}
+
+/// The contract of this process.
+async fn openapi<L: EventLog>(State(app): Shared<L>) -> Response {
+    answer(StatusCode::OK, &contract::document(&app.gateway.contracts))
 }
 
 /// Red while draining and as soon as events cannot be acknowledged.

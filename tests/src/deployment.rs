@@ -8,7 +8,7 @@ use millrace_local::Sandbox;
 use millrace_processors::{Receipts, Scoring};
 use millrace_projections::{
     clickhouse::{ClickHouse, ClickHouseConfig, follow},
-    query::{self, QueryConfig, StreamConfig},
+    query::{self, AnalyticsConfig, QueryConfig, StreamConfig},
 };
 use millrace_runtime::{
     config::{KafkaConfig, RegistryConfig},
@@ -101,7 +101,10 @@ impl Deployment {
         let mut gateway = Gateway::new(events, move || metrics.render());
         let (shutdown, stream_log) = (Shutdown::new(), self.log.clone());
         let routes = query::routes(&self.clickhouse, &QueryConfig::default()).expect("configuration");
+        let analytics = query::analytics(&self.clickhouse, &AnalyticsConfig::default(), Some(self.log.clone()));
+        let routes = routes.merge(analytics.expect("configuration"));
         gateway.routes = routes.merge(query::stream(stream_log, &stream, shutdown.clone()));
+        gateway.contracts = vec![query::contract()];
         let scores = query::scores(&self.clickhouse, &QueryConfig::default()).expect("configuration");
         let lookup: Lookup = Arc::new(move |trn_id| Box::pin(scores.find(trn_id)));
         gateway.waiting = Some(Waiting::follow(&self.log, &config, Some(lookup), &shutdown).await.expect("replies"));

@@ -5,7 +5,10 @@ use crate::{
     chaos::report,
     outcomes::{Outcome, Position},
     python,
+    wait::until,
 };
+use millrace_projections::clickhouse::tables;
+use millrace_schemas::Topic;
 use millrace_schemas::event::{Transaction, TransactionScore, Windows};
 use serde_json::{Value as Json, json};
 use std::{
@@ -14,7 +17,11 @@ use std::{
     io::{BufWriter, Write as _},
     path::Path,
     process::Command,
+    time::Duration,
 };
+
+/// How long the pipeline may take to finish what was sent.
+const DONE_WITHIN: Duration = Duration::from_secs(300);
 
 /// What becomes of one transaction of a journal.
 #[derive(Debug, Clone, PartialEq)]
@@ -152,6 +159,26 @@ pub struct Tally {
 pub fn receipts(file: &Path) -> Json {
     let mut command = python::script("oracle/receipts.py");
     serde_json::from_str(&python::run(command.arg(file))).expect("the oracle writes JSON")
+}
+
+/// Holds the query API at an address against pandas over a file of receipts: `oracle/figures.py`. Panics at a difference.
+pub fn figures(base: &str, file: &Path) -> Json {
+    let mut command = python::script("oracle/figures.py");
+    serde_json::from_str(&python::run(command.args(["--url", base]).arg(file))).expect("the oracle writes JSON")
+}
+
+/// Waits until everything that is in the journals is in the tables.
+pub async fn queryable(deployment: &Deployment) {
+    let lag = || async {
+        let mut total = 0;
+        let groups: [(&str, &[Topic]); 3] =
+            [("scoring", &[Topic::Transactions]), ("receipts", &[Topic::Receipts]), ("clickhouse", &tables::topics())];
+        for (group, topics) in groups {
+            total += deployment.log.lag(group, topics).await.expect("lag").total();
+        }
+        total
+    };
+    until("the lag to be zero", DONE_WITHIN, lag, |lag| *lag == 0).await;
 }
 
 /// What the whole pipeline came to: every record, row, rollup and sum, recomputed from the clients' books and the log.

@@ -1,7 +1,6 @@
 //! The whole public data sets through real processes, from `millrace loadgen send` to the tables, against oracles that read the
 //! files themselves. Run by `make test-full DATA=folder`; the folder holds `online_retail.csv.gz` and `sparkov_sample.parquet`.
 
-use millrace_projections::clickhouse::tables;
 use millrace_schemas::{Topic, event::Transaction, money::parse_money};
 use millrace_tests::{
     Deployment, Service, Services,
@@ -49,20 +48,6 @@ async fn send(services: &Services, arguments: &[&str], file: &Path) -> Json {
     report
 }
 
-/// Waits until nothing is left to be done.
-async fn finished(deployment: &Deployment) {
-    let lag = || async {
-        let mut total = 0;
-        let groups: [(&str, &[Topic]); 3] =
-            [("scoring", &[Topic::Transactions]), ("receipts", &[Topic::Receipts]), ("clickhouse", &tables::topics())];
-        for (group, topics) in groups {
-            total += deployment.log.lag(group, topics).await.expect("lag").total();
-        }
-        total
-    };
-    until("the lag to be zero", DONE_WITHIN, lag, |lag| *lag == 0).await;
-}
-
 /// Rows as texts by name, so that figures compare whether they came as numbers or as texts.
 fn texts(rows: &[Json]) -> Vec<BTreeMap<String, String>> {
     let text = |value: &Json| value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
@@ -99,7 +84,7 @@ async fn the_real_receipts_are_accepted_or_refused_as_expected_and_every_sum_is_
     services.start(&[Service::Gateway, Service::Receipts, Service::Projector]);
     let (file, began) = (data("online_retail.csv.gz"), Instant::now());
     let report = send(&services, &["--mapping", &format!("{MAPPINGS}/online-retail.toml")], &file).await;
-    finished(&deployment).await;
+    oracle::queryable(&deployment).await;
     eprintln!("receipts: all queryable after {:.1?}", began.elapsed());
 
     let expected = oracle::receipts(&file);
@@ -131,6 +116,9 @@ async fn the_real_receipts_are_accepted_or_refused_as_expected_and_every_sum_is_
         }
     }
     rollups::assert_exact(&deployment).await;
+    let compared = tokio::task::block_in_place(|| oracle::figures(&services.url(Service::Gateway), &file));
+    assert_eq!((&compared["receipts"], &compared["differences"]), (&expected["accepted"], &Json::from(0)));
+    eprintln!("figures over HTTP that are pandas' too: {}", compared["compared"]);
 }
 
 /// The labelled transactions as CSV.
@@ -208,7 +196,7 @@ async fn the_labelled_transactions_are_all_accepted_and_every_sum_and_window_is_
     services.start(&[Service::Gateway, Service::Scoring, Service::Projector]);
     let (csv, began) = (labelled(services.folder()), Instant::now());
     let report = send(&services, &["--ordered", "--mapping", &format!("{MAPPINGS}/sparkov.toml")], &csv).await;
-    finished(&deployment).await;
+    oracle::queryable(&deployment).await;
     eprintln!("transactions: all queryable after {:.1?}", began.elapsed());
 
     assert_eq!(
@@ -239,7 +227,7 @@ async fn late_of(order: &'static str) -> usize {
         send(&services, &["--ordered", "--kind", "transactions"], &file),
         kill_at(&deployment, &services, &[TRANSACTIONS as i64 / 3, TRANSACTIONS as i64 * 2 / 3])
     );
-    finished(&deployment).await;
+    oracle::queryable(&deployment).await;
     eprintln!("{order}: all queryable after {:.1?}", began.elapsed());
 
     let journal = events::<Transaction>(&deployment).await;

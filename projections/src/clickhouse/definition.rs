@@ -29,7 +29,9 @@ impl Definition {
             names: concat!(
                 include_str!("../../clickhouse/names.sql"),
                 "\n",
-                include_str!("../../clickhouse/grading.sql")
+                include_str!("../../clickhouse/grading.sql"),
+                "\n",
+                include_str!("../../clickhouse/analytics.sql")
             )
             .to_owned(),
         }

@@ -81,6 +81,17 @@ impl ClickHouseError {
         }
     }
 
+    /// What a question took more of than it was given.
+    pub fn exceeded(&self) -> Option<&'static str> {
+        match self {
+            Self::Refused { code: 158 | 396, .. } => Some("rows"),
+            Self::Refused { code: 159, .. } => Some("time"),
+            // The server's whole memory may be short as well, which is no fault of the question.
+            Self::Refused { code: 241, message } if message.contains("uery memory limit") => Some("memory"),
+            _ => None,
+        }
+    }
+
     /// Label in metrics.
     pub fn kind(&self) -> &'static str {
         match self {

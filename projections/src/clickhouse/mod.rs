@@ -1,7 +1,8 @@
 //! ClickHouse: one row for each event, and rollups that follow every insert.
 //!
 //! - [`client`]: how the server is reached, and what can be asked of it; [`lookup`] finds one event's rows,
-//!   [`outcomes`] what became of a request, [`scores`] and [`transactions`] read one transaction, [`statistics`] a customer's hours.
+//!   [`outcomes`] what became of a request, [`scores`] and [`transactions`] read one transaction, [`statistics`] a customer's hours,
+//!   [`figures`] the views of `clickhouse/analytics.sql`.
 //! - [`migrate`]: numbered schema changes, in `clickhouse/migrations`; [`definition`]: what they come to, for a set made anew.
 //! - [`set`]: tables and rollups of one version; `switches`: which one is live; [`mod@follow`]: the projector, which fills that one.
 //! - [`what_if`] and [`shadows`]: what other thresholds, and another model, would have come to.
@@ -18,6 +19,7 @@ mod config;
 mod ddl;
 pub mod definition;
 mod error;
+pub mod figures;
 pub mod follow;
 pub mod held;
 mod horizon;

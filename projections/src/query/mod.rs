@@ -3,12 +3,15 @@
 //! The gateway gives every request an id and a trace in its headers before it comes here. A question takes one of a bounded number
 //! of permits and a bounded time, so that readers cannot take the server from the projector.
 //!
+//! - [`mod@analytics`]: `GET /api/v1/places`, `/api/v1/analytics/...` and the paths of the predecessor's consumer.
 //! - [`reconciliation`](mod@reconciliation): `GET /api/v1/reconciliation`.
 //! - [`requests`]: `GET /api/v1/requests/{request_id}`.
 //! - [`statistics`]: `GET /api/v1/customers/{id}/statistics`.
 //! - [`mod@stream`]: `GET /api/v1/stream`.
 //! - [`transactions`]: `GET /api/v1/transactions/{id}` and `/api/v1/transactions/{id}/score`.
 
+mod analytics;
+mod contract;
 mod problem;
 mod reconciliation;
 mod requests;
@@ -17,6 +20,8 @@ mod stream;
 mod transactions;
 
 use crate::clickhouse::{ClickHouse, ClickHouseConfig, ClickHouseError};
+pub use analytics::{AnalyticsConfig, routes as analytics};
+pub use contract::contract;
 pub use stream::{StreamConfig, routes as stream};
 
 use axum::{
@@ -54,11 +59,19 @@ pub struct QueryConfig {
     pub timeout_ms: u64,
     /// How long a caller may have its answer wait until it is final.
     pub wait_max_ms: u64,
+    /// Questions for figures.
+    pub analytics: AnalyticsConfig,
 }
 
 impl Default for QueryConfig {
     fn default() -> Self {
-        Self { enabled: true, concurrent_max: 8, timeout_ms: 5_000, wait_max_ms: 10_000 }
+        Self {
+            enabled: true,
+            concurrent_max: 8,
+            timeout_ms: 5_000,
+            wait_max_ms: 10_000,
+            analytics: AnalyticsConfig::default(),
+        }
     }
 }
 

@@ -32,6 +32,25 @@ impl Problem {
         Self { status: StatusCode::BAD_REQUEST, code: "bad_parameter", detail: detail.into() }
     }
 
+    /// None of the formats that the caller takes.
+    pub fn not_acceptable() -> Self {
+        let detail =
+            "send Accept with application/json, application/x-ndjson, text/csv, application/vnd.apache.parquet, \
+                      application/vnd.apache.arrow.stream or application/vnd.apache.arrow.file"
+                .to_owned();
+        Self { status: StatusCode::NOT_ACCEPTABLE, code: "not_acceptable", detail }
+    }
+
+    /// The tables do not hold yet what the answer is to be of.
+    pub fn behind(detail: impl Into<String>) -> Self {
+        Self { status: StatusCode::PRECONDITION_FAILED, code: "behind", detail: detail.into() }
+    }
+
+    /// More than one answer may take.
+    pub fn too_much(detail: impl Into<String>) -> Self {
+        Self { status: StatusCode::UNPROCESSABLE_ENTITY, code: "too_much", detail: detail.into() }
+    }
+
     /// Not now.
     pub fn unavailable(code: &'static str, detail: impl Into<String>) -> Self {
         Self { status: StatusCode::SERVICE_UNAVAILABLE, code, detail: detail.into() }
@@ -56,6 +75,16 @@ impl Problem {
             tracing::error!(error = %error, "a question cannot be answered");
             let detail = "a defect of the service, or tables that are not migrated".to_owned();
             Self { status: StatusCode::INTERNAL_SERVER_ERROR, code: "internal", detail }
+        }
+    }
+
+    /// The same of a question with bounds: what it would take is for the caller to change.
+    pub fn of_figures(error: &ClickHouseError) -> Self {
+        match error.exceeded() {
+            Some(what) => Self::too_much(format!(
+                "the question takes more {what} than one may; ask for a shorter period, a longer interval, or fewer rows"
+            )),
+            None => Self::of(error),
         }
     }
 

@@ -1,5 +1,7 @@
 //! The ClickHouse projection against the real engine: schema, rows, rollups, and that every batch takes effect once.
 
+mod analytics;
+mod calendar;
 mod database;
 mod events;
 mod exactly_once;
@@ -8,6 +10,7 @@ mod labels;
 mod lookup;
 mod migrations;
 mod oracle;
+mod questions;
 mod requests;
 mod rollups;
 mod rows;

@@ -1,0 +1,215 @@
+//! As of when figures are: up to which journal records the tables hold them, and how many records are on their way.
+
+use super::{
+    Analytics,
+    parameters::Wanted,
+    resource::{Rollup, Source, sources},
+};
+use crate::{
+    clickhouse::{ClickHouseError, figures::Reached},
+    query::{PAUSE_MAX, PAUSE_MIN, Problem},
+    told,
+};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use millrace_runtime::{
+    clock::{Clock as _, SystemClock},
+    log::Log,
+};
+use millrace_schemas::time::format_instant;
+use serde::Serialize;
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+use tokio::time::sleep;
+
+/// How old a measured lag may be before it is measured again.
+const LAG_FRESH_MS: i64 = 1_000;
+/// How long a measurement may take.
+const LAG_WITHIN: Duration = Duration::from_secs(10);
+
+/// What an answer says of the time its figures are of: at least what rollups were seen to hold before they were asked.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(super) struct AsOf {
+    /// When the tables were asked.
+    #[serde(serialize_with = "told::instant")]
+    pub at: i64,
+    pub sources: Vec<OfJournal>,
+    /// `None` until it is measured for the first time, and where the log cannot be asked.
+    pub lag: Option<Lag>,
+}
+
+/// How much of a journal figures hold.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(super) struct OfJournal {
+    pub topic: &'static str,
+    /// Offset of the last record that has a row, by partition. Records before it have theirs, or took no effect.
+    pub offsets: BTreeMap<i32, i64>,
+    /// When the broker appended the latest of them.
+    #[serde(serialize_with = "instant_or_null")]
+    pub latest_at: Option<i64>,
+}
+
+/// Records on their way: in the journal and not decided, or decided and not in the tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub(super) struct Lag {
+    pub records: i64,
+    #[serde(serialize_with = "told::instant")]
+    pub measured_at: i64,
+}
+
+fn instant_or_null<S: serde::Serializer>(at: &Option<i64>, serializer: S) -> Result<S::Ok, S::Error> {
+    match at {
+        Some(at) => told::instant(at, serializer),
+        None => serializer.serialize_none(),
+    }
+}
+
+impl AsOf {
+    /// The same in headers, for formats that have no room for it.
+    pub fn put(&self, headers: &mut HeaderMap) {
+        let positions: Vec<String> = self
+            .sources
+            .iter()
+            .flat_map(|source| {
+                source.offsets.iter().map(|(partition, offset)| format!("{}/{partition}/{offset}", source.topic))
+            })
+            .collect();
+        let mut put = |name: &'static str, text: String| {
+            if let Ok(value) = HeaderValue::from_str(&text) {
+                headers.insert(HeaderName::from_static(name), value);
+            }
+        };
+        put("x-millrace-as-of", positions.join(", "));
+        put("x-millrace-as-of-time", format_instant(self.at));
+        if let Some(lag) = self.lag {
+            put("x-millrace-lag-records", lag.records.to_string());
+        }
+    }
+}
+
+impl Analytics {
+    /// As of when figures are, once they hold what the caller wants them to; an error when they do not before its time is up.
+    pub(super) async fn as_of(
+        &self,
+        rollups: &[&'static Rollup],
+        wanted: &[Wanted],
+        wait_ms: u64,
+    ) -> Result<AsOf, Problem> {
+        let until = Instant::now() + Duration::from_millis(wait_ms.min(self.config.wait_max_ms));
+        let mut pause = PAUSE_MIN;
+        loop {
+            let (as_of, missing) = self.ask(self.held(rollups, wanted)).await?;
+            let Some(missing) = missing else { return Ok(as_of) };
+            if Instant::now() + pause > until {
+                return Err(Problem::behind(format!(
+                    "figures do not hold {missing} yet; try again, or wait for it with wait_ms"
+                )));
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(PAUSE_MAX);
+        }
+    }
+
+    /// As of when figures are now, and the first position that they lack.
+    async fn held(
+        &self,
+        rollups: &[&'static Rollup],
+        wanted: &[Wanted],
+    ) -> Result<(AsOf, Option<String>), ClickHouseError> {
+        let at = SystemClock.now_ms();
+        let journals = sources(rollups);
+        let settled = self.settled(rollups, !wanted.is_empty()).await?;
+        let mut told = Vec::new();
+        let mut missing = None;
+        for (index, (source, reached)) in journals.iter().zip(&settled).enumerate() {
+            let topic = source.journal.name();
+            let own = |wanted: &&Wanted| wanted.topic.as_deref().map_or(index == 0, |named| named == topic);
+            for wanted in wanted.iter().filter(own) {
+                if !self.holds(source, reached, wanted).await? {
+                    missing.get_or_insert(format!("{topic}/{}/{}", wanted.partition, wanted.offset));
+                }
+            }
+            told.push(OfJournal {
+                topic,
+                offsets: reached.iter().map(|it| (it.partition, it.offset)).collect(),
+                latest_at: reached.iter().map(|it| it.appended_at).max(),
+            });
+        }
+        let lag = self.lag.as_ref().and_then(|lag| lag.of(&journals));
+        Ok((AsOf { at, sources: told, lag }, missing))
+    }
+
+    /// Whether the tables hold whatever came of a journal record.
+    async fn holds(&self, source: &Source, reached: &[Reached], wanted: &Wanted) -> Result<bool, ClickHouseError> {
+        let Wanted { partition, offset, .. } = *wanted;
+        let place = reached.iter().find(|it| it.partition == partition).map_or(-1, |it| it.offset);
+        if place >= offset {
+            return Ok(true);
+        }
+        // A record without an effect of its own has no row there; one that it repeats has.
+        let topic = source.journal.name();
+        let without = self.clickhouse.without_effect(topic, partition, offset).await?;
+        Ok(without.is_some_and(|first| first.is_none_or(|first| place >= first)))
+    }
+}
+
+/// Measures lags beside answers, so that none waits for the broker.
+pub(super) struct Lags {
+    log: Log,
+    clickhouse: crate::clickhouse::ClickHouse,
+    measured: Mutex<BTreeMap<&'static str, Lag>>,
+    measuring: AtomicBool,
+}
+
+impl Lags {
+    pub fn new(log: Log, clickhouse: crate::clickhouse::ClickHouse) -> Arc<Self> {
+        Arc::new(Self { log, clickhouse, measured: Mutex::default(), measuring: AtomicBool::new(false) })
+    }
+
+    /// What was measured last of these journals together; begins to measure when that is old.
+    fn of(self: &Arc<Self>, sources: &[Source]) -> Option<Lag> {
+        let known = {
+            let measured = self.measured.lock().unwrap_or_else(PoisonError::into_inner);
+            sources.iter().map(|source| measured.get(source.journal.name()).copied()).collect::<Option<Vec<Lag>>>()
+        };
+        let lag = known.and_then(|known| {
+            let records = known.iter().map(|lag| lag.records).sum();
+            Some(Lag { records, measured_at: known.iter().map(|lag| lag.measured_at).min()? })
+        });
+        let is_old = lag.is_none_or(|lag| SystemClock.now_ms() - lag.measured_at > LAG_FRESH_MS);
+        if is_old && !self.measuring.swap(true, Ordering::AcqRel) {
+            let (lags, sources) = (Arc::clone(self), sources.to_vec());
+            tokio::spawn(async move {
+                if tokio::time::timeout(LAG_WITHIN, lags.measure(&sources)).await.is_err() {
+                    tracing::warn!("the lag cannot be measured in time");
+                }
+                lags.measuring.store(false, Ordering::Release);
+            });
+        }
+        lag
+    }
+
+    async fn measure(&self, sources: &[Source]) {
+        for source in sources {
+            match self.measured(source).await {
+                Ok(records) => {
+                    let lag = Lag { records, measured_at: SystemClock.now_ms() };
+                    self.measured.lock().unwrap_or_else(PoisonError::into_inner).insert(source.journal.name(), lag);
+                }
+                Err(error) => tracing::warn!(error, topic = source.journal.name(), "the lag cannot be measured"),
+            }
+        }
+    }
+
+    async fn measured(&self, source: &Source) -> Result<i64, String> {
+        let set = self.clickhouse.live_set().await.map_err(|error| error.to_string())?;
+        let undecided = self.log.lag(source.processor, &[source.journal]).await.map_err(|error| error.to_string())?;
+        let unwritten = self.log.lag(&set.group(), &[source.derived]).await.map_err(|error| error.to_string())?;
+        Ok(undecided.total() + unwritten.total())
+    }
+}

@@ -1,0 +1,80 @@
+//! The rollups that figures come from, the tables that feed them, and the journals behind those.
+
+use crate::clickhouse::tables::{RECEIPT_ITEMS, RECEIPTS, TRANSACTION_SCORES};
+use millrace_schemas::Topic;
+
+/// A rollup.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Rollup {
+    pub name: &'static str,
+    /// Its column of time.
+    pub time: &'static str,
+    /// Table whose rows it sums up.
+    pub fed_by: &'static str,
+    /// Columns whose sum is the number of those rows.
+    pub counts: &'static str,
+    pub source: Source,
+}
+
+/// A journal, and the table that tells how much of it the tables hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Source {
+    pub journal: Topic,
+    pub derived: Topic,
+    /// Group of the processor between them.
+    pub processor: &'static str,
+    /// The last table that is written of the derived topic.
+    pub table: &'static str,
+}
+
+const OF_RECEIPTS: Source =
+    Source { journal: Topic::Receipts, derived: Topic::Purchases, processor: "receipts", table: RECEIPTS.name };
+const OF_TRANSACTIONS: Source = Source {
+    journal: Topic::Transactions,
+    derived: Topic::TransactionScores,
+    processor: "scoring",
+    table: TRANSACTION_SCORES.name,
+};
+
+pub(crate) const PLACE_STATS: &Rollup = &Rollup {
+    name: "place_stats_15m",
+    time: "bucket",
+    fed_by: RECEIPTS.name,
+    counts: "s.purchases + s.returns + s.zeros",
+    source: OF_RECEIPTS,
+};
+pub(crate) const TAX_TIP_STATS: &Rollup = &Rollup {
+    name: "tax_tip_stats_15m",
+    time: "bucket",
+    fed_by: RECEIPTS.name,
+    counts: "s.purchases + s.returns + s.zeros",
+    source: OF_RECEIPTS,
+};
+pub(crate) const CATEGORY_STATS: &Rollup = &Rollup {
+    name: "category_stats_15m",
+    time: "bucket",
+    fed_by: RECEIPT_ITEMS.name,
+    counts: "s.purchase_lines + s.return_lines + s.zero_lines",
+    source: OF_RECEIPTS,
+};
+pub(super) const TRANSACTION_STATS: &Rollup = &Rollup {
+    name: "transaction_stats_1m",
+    time: "bucket",
+    fed_by: TRANSACTION_SCORES.name,
+    counts: "s.transactions",
+    source: OF_TRANSACTIONS,
+};
+pub(super) const CUSTOMER_STATS: &Rollup = &Rollup {
+    name: "customer_stats_1d",
+    time: "day",
+    fed_by: TRANSACTION_SCORES.name,
+    counts: "s.transactions",
+    source: OF_TRANSACTIONS,
+};
+
+/// The journals behind rollups, each once.
+pub(crate) fn sources(rollups: &[&'static Rollup]) -> Vec<Source> {
+    let mut sources: Vec<Source> = rollups.iter().map(|rollup| rollup.source).collect();
+    sources.dedup();
+    sources
+}
