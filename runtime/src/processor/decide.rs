@@ -52,6 +52,10 @@ impl<Out> Outcome<Out> {
 }
 
 /// What one record became, as far as it is known.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "the large one is the usual one: boxed, it would cost each record an allocation"
+)]
 pub(super) enum Step<Out> {
     Settled(Outcome<Out>),
     Awaited(Box<dyn Awaited<Out>>),
