@@ -2,6 +2,7 @@
 
 use millrace_ingest::GatewayConfig;
 use millrace_processors::{
+    matching::MatchingConfig,
     merchants::tally::MerchantsConfig,
     scoring::{
         model::{PoolOptions, Runtime},
@@ -45,6 +46,8 @@ pub struct Config {
     pub processor: ProcessorConfig,
     /// What is known of merchants.
     pub merchants: MerchantsConfig,
+    /// Which transactions pay which receipts.
+    pub matching: MatchingConfig,
     /// How models are run.
     pub models: ModelsConfig,
     /// Every projector.

@@ -79,6 +79,9 @@ enum Command {
     /// Make something of several topics together, version by version
     #[command(after_help = services::GATHERER_EXAMPLES)]
     Gatherer(services::GathererArgs),
+    /// Pass records on by another key: what is merged for a processor, and what it made
+    #[command(after_help = services::RELAY_EXAMPLES)]
+    Relay(services::RelayArgs),
     /// Show or change the rules that scoring decides by
     #[command(after_help = configure::RULES_EXAMPLES)]
     Rules(configure::Args),
@@ -155,6 +158,7 @@ fn main() -> ExitCode {
         Command::Rebuild(args) => rebuild::run(&args),
         Command::Reconciler(args) => services::run_reconciler(&args),
         Command::Gatherer(args) => services::run_gatherer(&args),
+        Command::Relay(args) => services::run_relay(&args),
         Command::Rules(args) => configure::run(ConfigurationKind::Rules, args),
         Command::Thresholds(args) => configure::run_thresholds(args),
         Command::Lists(args) => configure::run(ConfigurationKind::Lists, args),

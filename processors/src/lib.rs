@@ -3,11 +3,14 @@
 //!
 //! - [`scoring`]: a transaction with its risk score, its customer's windows, the reasons and the decision.
 //! - [`merchants`]: of each merchant, transactions and frauds, as scoring takes them in.
+//! - [`matching`]: which transaction paid a receipt.
 //! - [`receipts`]: a receipt split to its place and lines, with its sums.
 
+pub mod matching;
 pub mod merchants;
 pub mod receipts;
 pub mod scoring;
 
+pub use matching::Matching;
 pub use receipts::Receipts;
 pub use scoring::Scoring;

@@ -9,6 +9,7 @@
 //! - [`feed`]: following a derived topic as it grows, from a place that its reader keeps.
 //! - [`mod@follow`]: knowing all that a small topic holds, such as the configuration, and what comes.
 //! - [`gather`]: making versions of what two topics say together.
+//! - [`relay`]: writing each record of some topics, or what it becomes, by another key.
 //! - [`replies`]: telling a waiting gateway what became of its record.
 //! - [`reconcile`]: whether every record of a journal has exactly one outcome.
 //! - [`scan`]: reading all there is of a topic, with progress.
@@ -35,6 +36,7 @@ pub mod reader;
 pub mod reconcile;
 pub mod record;
 pub mod registry;
+pub mod relay;
 pub mod replies;
 pub mod roundtrip;
 pub mod sabotage;

@@ -26,6 +26,12 @@ pub const SINK_WRITE_SECONDS: &str = "millrace_sink_write_seconds";
 pub const CONSUMER_LAG: &str = "millrace_consumer_lag";
 /// Versions a gatherer wrote, by `worker`.
 pub const GATHERED_VERSIONS_TOTAL: &str = "millrace_gathered_versions_total";
+/// Records a relay has passed on, by `worker`.
+pub const RELAY_RECORDS_TOTAL: &str = "millrace_relay_records_total";
+/// Records a relay could not read, by `worker`: somebody else wrote them.
+pub const RELAY_UNREADABLE_TOTAL: &str = "millrace_relay_unreadable_total";
+/// Seconds a relay's transaction took, by `worker`.
+pub const RELAY_COMMIT_SECONDS: &str = "millrace_relay_commit_seconds";
 /// Events a producer appended, by `topic` and `outcome` (ok, unavailable, too_large).
 pub const PRODUCER_EVENTS_TOTAL: &str = "millrace_producer_events_total";
 

@@ -65,11 +65,7 @@ impl Reader {
         from: From,
     ) -> Result<Self, RuntimeError> {
         let name = topic_name(config, topic);
-        let consumer: BaseConsumer = client.create().map_err(|error| RuntimeError::kafka("making a reader", &error))?;
-        // A consumer that does not know the partitions' leader yet looks for it again only after half a second.
-        consumer
-            .fetch_metadata(Some(&name), kafka::request_timeout(config))
-            .map_err(|error| RuntimeError::kafka(&format!("reading {name}"), &error))?;
+        let consumer = consumer_of(config, client, &name)?;
         let mut list = TopicPartitionList::new();
         for partition in partitions {
             let offset = match from {
@@ -88,6 +84,12 @@ impl Reader {
         }
         consumer.assign(&list).map_err(|error| RuntimeError::kafka(&format!("reading {name}"), &error))?;
         Ok(Self { topic, name, consumer })
+    }
+
+    /// Begins reading partitions, each from an offset of its own.
+    pub(crate) fn at(config: &KafkaConfig, topic: Topic, offsets: &[(i32, i64)]) -> Result<Self, RuntimeError> {
+        let consumer = consumer_of(config, &kafka::reader(config, "reader"), &topic_name(config, topic))?;
+        Self::assigned(config, topic, consumer, offsets)
     }
 
     /// Reads with a consumer that knows the topic already, each partition from an offset of its own.
@@ -157,6 +159,16 @@ impl Reader {
         }
         Ok(records)
     }
+}
+
+/// A consumer that knows a topic.
+fn consumer_of(config: &KafkaConfig, client: &ClientConfig, name: &str) -> Result<BaseConsumer, RuntimeError> {
+    let consumer: BaseConsumer = client.create().map_err(|error| RuntimeError::kafka("making a reader", &error))?;
+    // A consumer that does not know the partitions' leader yet looks for it again only after half a second.
+    consumer
+        .fetch_metadata(Some(name), kafka::request_timeout(config))
+        .map_err(|error| RuntimeError::kafka(&format!("reading {name}"), &error))?;
+    Ok(consumer)
 }
 
 /// Where partitions end.

@@ -62,6 +62,16 @@ impl ProducerContext for Deliveries {
     }
 }
 
+/// A group that nobody joins: its offsets are committed with transactions, whose fencing is all there is against a second writer.
+pub(crate) struct Group(BaseConsumer);
+
+impl Group {
+    pub(crate) fn new(config: &KafkaConfig, name: &str) -> Result<Self, RuntimeError> {
+        let consumer = kafka::reader(config, name).set("group.id", kafka::group_id(config, name)).create();
+        consumer.map(Self).map_err(|error| RuntimeError::Fatal(format!("kafka configuration: {error}")))
+    }
+}
+
 impl Transactions {
     /// Takes over a transactional id.
     pub(crate) fn begin_as(log: &Log, id: &str) -> Result<Self, RuntimeError> {
@@ -103,20 +113,37 @@ impl Transactions {
 
     /// Brings the offsets of a group into the open transaction, which must be aborted: what it would commit means nothing.
     pub(crate) fn touch_offsets(&self, group: &str, topic: Topic) -> Result<(), RuntimeError> {
-        let mut offsets = TopicPartitionList::new();
-        offsets
-            .add_partition_offset(&topic_name(&self.kafka, topic), 0, Offset::Offset(0))
-            .map_err(|error| RuntimeError::kafka("naming an offset", &error))?;
-        let consumer: BaseConsumer = kafka::reader(&self.kafka, &self.id)
-            .set("group.id", kafka::group_id(&self.kafka, group))
-            .create()
-            .map_err(|error| RuntimeError::Fatal(format!("kafka configuration: {error}")))?;
-        let nobody = consumer
+        self.send_offsets(&Group::new(&self.kafka, group)?, [(topic, 0, 0, String::new())].into_iter())
+    }
+
+    /// Commits offsets of a group without members with the open transaction: topic, partition, the next offset to be read, and what is
+    /// noted beside it.
+    pub(crate) fn send_offsets(
+        &self,
+        group: &Group,
+        offsets: impl Iterator<Item = (Topic, i32, i64, String)>,
+    ) -> Result<(), RuntimeError> {
+        let failed = |error| RuntimeError::kafka("naming an offset", &error);
+        let mut list = TopicPartitionList::new();
+        for (topic, partition, next, note) in offsets {
+            let mut element = list.add_partition(&topic_name(&self.kafka, topic), partition);
+            element.set_offset(Offset::Offset(next)).map_err(failed)?;
+            element.set_metadata(note);
+        }
+        let nobody = group
+            .0
             .group_metadata()
-            .ok_or_else(|| RuntimeError::Fatal(format!("the client does not name its group {group}")))?;
-        self.producer
-            .send_offsets_to_transaction(&offsets, &nobody, CALL_TIMEOUT)
-            .map_err(|error| RuntimeError::kafka("send_offsets_to_transaction", &error))
+            .ok_or_else(|| RuntimeError::Fatal(format!("the client of {} does not name its group", self.id)))?;
+        let until = Instant::now() + CALL_TIMEOUT;
+        loop {
+            match self.producer.send_offsets_to_transaction(&list, &nobody, CALL_TIMEOUT) {
+                Ok(()) => return Ok(()),
+                Err(KafkaError::Transaction(error)) if error.is_retriable() && Instant::now() < until => {
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+                Err(error) => return Err(RuntimeError::kafka("send_offsets_to_transaction", &error)),
+            }
+        }
     }
 
     fn begin(&self) -> Result<(), RuntimeError> {

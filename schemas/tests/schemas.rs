@@ -3,8 +3,9 @@
 use millrace_schemas::{
     Event, Topic,
     event::{
-        ConfigurationChange, Control, DeadLetter, DeadLetterAction, Duplicate, Label, MerchantRisk, ProcessorEpoch,
-        Purchase, Receipt, Reconciliation, Reply, Request, SchemaRecord, Transaction, TransactionScore,
+        ConfigurationChange, Control, DeadLetter, DeadLetterAction, Duplicate, Label, MatchInput, MatchStep,
+        MerchantRisk, ProcessorEpoch, Purchase, Receipt, ReceiptMatch, Reconciliation, Reply, Request, SchemaRecord,
+        Transaction, TransactionScore,
     },
     wire::{self, Codec},
 };
@@ -101,6 +102,9 @@ macro_rules! each_event {
         $check::<ConfigurationChange>();
         $check::<ProcessorEpoch>();
         $check::<MerchantRisk>();
+        $check::<MatchInput>();
+        $check::<MatchStep>();
+        $check::<ReceiptMatch>();
         $check::<Control>();
     };
 }

@@ -7,6 +7,7 @@
 //! - [`services`]: services as processes, to be killed and started again.
 //! - [`outcomes`]: what became of each record of a journal.
 //! - [`oracle`], [`python`]: the programs in `oracle/` and `clients/`.
+//! - [`matching`]: what matching should do, by brute force.
 //! - [`made_up`]: transactions from a seed; [`load`] sends items until they are acknowledged, and keeps books.
 //! - [`chaos`]: faults by a schedule, under load, and the oracle's verdict.
 //! - [`sse`]: a client of the live stream.
@@ -18,6 +19,8 @@ pub mod chaos;
 pub mod deployment;
 pub mod load;
 pub mod made_up;
+#[path = "../../processors/tests/suite/matching/oracle.rs"]
+pub mod matching;
 pub mod oracle;
 pub mod outcomes;
 pub mod python;

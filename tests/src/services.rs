@@ -34,6 +34,10 @@ pub enum Service {
     Receipts,
     /// The ClickHouse projector.
     Projector,
+    /// The processor that matches receipts and transactions.
+    Matching,
+    /// The relays before and behind it.
+    MatchRelay,
     /// The gatherer of what is known of merchants.
     Merchants,
 }
@@ -49,6 +53,8 @@ impl Service {
             Service::Scoring => "scoring",
             Service::Receipts => "receipts",
             Service::Projector => "projector",
+            Service::Matching => "matching",
+            Service::MatchRelay => "match-relay",
             Service::Merchants => "merchants",
         }
     }

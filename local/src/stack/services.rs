@@ -57,6 +57,18 @@ pub const SERVICES: &[Service] = &[
         after: &[SETUP],
     },
     Service {
+        name: "matching",
+        command: &["processor", "matching"],
+        serves: Some(Serves { port: "matching-metrics", key: "worker.listen" }),
+        after: &[SETUP],
+    },
+    Service {
+        name: "match-relay",
+        command: &["relay", "matching"],
+        serves: Some(Serves { port: "match-relay-metrics", key: "worker.listen" }),
+        after: &[SETUP],
+    },
+    Service {
         name: "projector",
         command: &["projector", "clickhouse"],
         serves: Some(Serves { port: "projector-metrics", key: "worker.listen" }),

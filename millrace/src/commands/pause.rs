@@ -3,7 +3,7 @@
 use crate::config::{ConfigArgs, block_on};
 use anyhow::Result;
 use clap::ValueEnum;
-use millrace_processors::{Receipts, Scoring};
+use millrace_processors::{Matching, Receipts, Scoring};
 use millrace_projections::clickhouse::ClickHouseSink;
 use millrace_runtime::{controls, log::Log, processor::Processor as _, sink::Sink as _};
 use millrace_schemas::event::ControlState;
@@ -47,6 +47,8 @@ enum Worker {
     Scoring,
     /// The receipts processor
     Receipts,
+    /// The matching processor
+    Matching,
     /// The ClickHouse projection
     Clickhouse,
 }
@@ -56,6 +58,7 @@ impl Worker {
         match self {
             Self::Scoring => Scoring::NAME,
             Self::Receipts => Receipts::NAME,
+            Self::Matching => Matching::NAME,
             Self::Clickhouse => ClickHouseSink::NAME,
         }
     }

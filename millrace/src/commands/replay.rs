@@ -8,7 +8,7 @@ use crate::{
     progress::Progress,
 };
 use anyhow::Result;
-use millrace_processors::{Receipts, Scoring};
+use millrace_processors::{Matching, Receipts, Scoring};
 use millrace_runtime::{
     lifecycle::Shutdown,
     log::Log,
@@ -70,6 +70,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
                 work(Scoring::informed(&log, config.models.open(), &ended).await?, &config, &args).await
             }
             Processor::Receipts => work(Receipts, &config, &args).await,
+            Processor::Matching => work(Matching::within(config.matching.checked()?), &config, &args).await,
         }
     })
 }

@@ -10,13 +10,17 @@ use millrace_ingest::{
     Gateway,
     waiting::{Lookup, Waiting},
 };
-use millrace_processors::{Receipts, Scoring, merchants::tally::Tally};
+use millrace_processors::{
+    Matching, Receipts, Scoring,
+    matching::relays::{Merging, Telling},
+    merchants::tally::Tally,
+};
 use millrace_projections::{
     clickhouse::{self, ClickHouse},
     query,
 };
 use millrace_runtime::{
-    gather, lifecycle, log::Log, processor, producer::EventProducer, reconcile::Journal, telemetry,
+    gather, lifecycle, log::Log, processor, producer::EventProducer, reconcile::Journal, relay, telemetry,
 };
 use millrace_schemas::{Event as _, event::Derived};
 use std::{process::ExitCode, sync::Arc};
@@ -37,6 +41,12 @@ pub const GATHERER_EXAMPLES: &str = "Examples:
   millrace gatherer merchants --config millrace.toml
   millrace gatherer merchants --set merchants.delay_days=7";
 
+pub const RELAY_EXAMPLES: &str = "One process of each is enough, and the last one started is the one that works.
+
+Examples:
+  millrace relay matching --config millrace.toml
+  millrace relay matching --set matching.wait_ms=3600000";
+
 pub const PROJECTOR_EXAMPLES: &str = "Examples:
   millrace projector clickhouse --config millrace.toml
   millrace projector clickhouse --set clickhouse.url=http://127.0.0.1:8123";
@@ -51,7 +61,7 @@ fn journals() -> Vec<Journal> {
         let (topic, outputs) = (<P::Out as Derived>::From::TOPIC, P::Out::TOPIC);
         Journal { processor: P::NAME, topic, outputs }
     }
-    vec![journal::<Scoring>(), journal::<Receipts>()]
+    vec![journal::<Scoring>(), journal::<Receipts>(), journal::<Matching>()]
 }
 
 #[derive(clap::Args)]
@@ -83,6 +93,14 @@ pub struct GathererArgs {
 }
 
 #[derive(clap::Args)]
+pub struct RelayArgs {
+    /// Which relay
+    relay: Relay,
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
+#[derive(clap::Args)]
 pub struct ProjectorArgs {
     /// Which projection
     projection: Projection,
@@ -106,6 +124,10 @@ pub fn run_gatherer(args: &GathererArgs) -> Result<ExitCode> {
     block_on(gatherer(args.config.load()?, args.gatherer)).map(|()| ExitCode::SUCCESS)
 }
 
+pub fn run_relay(args: &RelayArgs) -> Result<ExitCode> {
+    block_on(relayed(args.config.load()?, args.relay)).map(|()| ExitCode::SUCCESS)
+}
+
 pub fn run_projector(args: &ProjectorArgs) -> Result<ExitCode> {
     block_on(projector(args.config.load()?, args.projection)).map(|()| ExitCode::SUCCESS)
 }
@@ -117,6 +139,8 @@ pub enum Processor {
     Scoring,
     /// receipts to purchases
     Receipts,
+    /// match-input to match-steps: which transaction paid a receipt
+    Matching,
 }
 
 /// A gatherer.
@@ -124,6 +148,13 @@ pub enum Processor {
 pub enum Gathering {
     /// transaction-scores and labels to merchant-risk
     Merchants,
+}
+
+/// A relay.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum Relay {
+    /// transaction-scores and purchases to match-input, and match-steps to receipt-matches
+    Matching,
 }
 
 /// A projection.
@@ -188,6 +219,10 @@ async fn processor(config: Config, which: Processor) -> Result<()> {
             processor::run(scoring, log, rules, options, shutdown).await?;
         }
         Processor::Receipts => processor::run(Receipts, log, rules, options, shutdown).await?,
+        Processor::Matching => {
+            let matching = Matching::within(config.matching.checked()?);
+            processor::run(matching, log, rules, options, shutdown).await?;
+        }
     }
     Ok(())
 }
@@ -201,6 +236,22 @@ async fn gatherer(config: Config, which: Gathering) -> Result<()> {
     match which {
         Gathering::Merchants => {
             gather::run(|| Tally::new(&config.merchants), log, config.rules.into(), shutdown).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Relays until it is told to stop. When one of a pair ends, so does the other.
+async fn relayed(config: Config, which: Relay) -> Result<()> {
+    telemetry::log(&config.log);
+    let shutdown = lifecycle::shutdown_on_signals()?;
+    health::serve(config.worker.listen, shutdown.clone()).await?;
+    let log = Log::new(&config.kafka, &config.registry)?;
+    match which {
+        Relay::Matching => {
+            let limits = config.matching.checked()?;
+            let merging = relay::run(|| Merging::within(limits), log.clone(), shutdown.clone());
+            tokio::try_join!(merging, relay::run(|| Telling, log, shutdown.clone()))?;
         }
     }
     Ok(())

@@ -78,7 +78,13 @@ type Known = (Vec<GroupLag>, Vec<Control>, Vec<Reconciliation>);
 const DIFFERENCES_SHOWN: usize = 5;
 
 /// Consumer groups of the processors and the topics they read.
-const GROUPS: &[(&str, &[Topic])] = &[("scoring", &[Topic::Transactions]), ("receipts", &[Topic::Receipts])];
+const GROUPS: &[(&str, &[Topic])] = &[
+    ("scoring", &[Topic::Transactions]),
+    ("receipts", &[Topic::Receipts]),
+    ("match-merging", &[Topic::TransactionScores, Topic::Purchases]),
+    ("matching", &[Topic::MatchInput]),
+    ("match-telling", &[Topic::MatchSteps]),
+];
 
 /// How far each group is behind, what operators want of workers, and what is proven.
 fn of_log(home: &Home, state: &State) -> Result<Known> {

@@ -139,6 +139,7 @@ fn of_row(row: &Found) -> Vec<Hop> {
         "dead_letters" => ("received", "dead letter written"),
         "duplicates" => ("received", "duplicate recorded"),
         "receipts" => ("received", "split"),
+        "receipt_matches" => ("receipt received", "receipt settled"),
         "labels" => ("label received", "labelled"),
         _ => ("received", "scored"),
     };

@@ -4,6 +4,7 @@ mod common;
 mod customers;
 mod golden;
 mod idle;
+mod matching;
 mod merchants;
 mod models;
 mod receipts;

@@ -24,14 +24,24 @@ impl Definition {
     /// This program's.
     pub fn embedded() -> Self {
         Self {
-            set: files!["transactions", "transaction_rollups", "receipts", "receipt_rollups", "labels", "audit",]
-                .to_owned(),
+            set: files![
+                "transactions",
+                "transaction_rollups",
+                "receipts",
+                "receipt_rollups",
+                "matches",
+                "labels",
+                "audit",
+            ]
+            .to_owned(),
             names: concat!(
                 include_str!("../../clickhouse/names.sql"),
                 "\n",
                 include_str!("../../clickhouse/grading.sql"),
                 "\n",
-                include_str!("../../clickhouse/analytics.sql")
+                include_str!("../../clickhouse/analytics.sql"),
+                "\n",
+                include_str!("../../clickhouse/matching.sql")
             )
             .to_owned(),
         }

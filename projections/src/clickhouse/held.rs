@@ -2,7 +2,7 @@
 
 use super::{
     ClickHouse, ClickHouseError,
-    tables::{DEAD_LETTERS, RECEIPT_ITEMS, RECEIPTS, TRANSACTION_SCORES, TRANSACTIONS},
+    tables::{DEAD_LETTERS, RECEIPT_ITEMS, RECEIPT_MATCHES, RECEIPTS, TRANSACTION_SCORES, TRANSACTIONS},
 };
 use clickhouse::Row;
 use millrace_schemas::Topic;
@@ -54,6 +54,7 @@ fn money_of(table: &str) -> Option<&'static str> {
         (TRANSACTION_SCORES.name, "amount"),
         (RECEIPTS.name, "total_amount"),
         (RECEIPT_ITEMS.name, "amount"),
+        (RECEIPT_MATCHES.name, "amount"),
     ]
     .into_iter()
     .find_map(|(name, column)| (name == table).then_some(column))

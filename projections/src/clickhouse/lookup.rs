@@ -77,6 +77,13 @@ const PLACES: &[Place] = &[
         by_text: &["t.transaction_id = ?"],
     },
     Place {
+        table: "receipt_matches",
+        columns: "toString(t.trn_id) AS trn_id, t.place_id AS owner, t.transaction_id AS business_id, \
+                  toString(t.outcome) AS outcome, '' AS source, toInt64(0) AS source_timestamp",
+        by_uuid: &["t.trn_id = ?", "t.paid_by_trn_id = ?"],
+        by_text: &["t.transaction_id = ?", "ifNull(t.paid_by_transaction_id, '') = ?"],
+    },
+    Place {
         table: "labels",
         columns: "toString(t.trn_id) AS trn_id, t.customer_id AS owner, t.transaction_id AS business_id, \
                   toString(t.label) AS outcome, '' AS source, toInt64(0) AS source_timestamp",

@@ -14,8 +14,8 @@ use super::{
     rowbinary::RowBinary,
     set::Set,
     tables::{
-        self, DEAD_LETTERS, DUPLICATES, LABELS, RECEIPT_ITEMS, RECEIPTS, REQUESTS, TRANSACTION_SCORES, TRANSACTIONS,
-        Table,
+        self, DEAD_LETTERS, DUPLICATES, LABELS, RECEIPT_ITEMS, RECEIPT_MATCHES, RECEIPTS, REQUESTS, TRANSACTION_SCORES,
+        TRANSACTIONS, Table,
     },
 };
 use millrace_runtime::{
@@ -143,6 +143,7 @@ fn encode(codec: &Codec, rules: &Rules, batch: &Batch) -> Result<Vec<Rows>, Sink
     match batch.topic {
         Topic::TransactionScores => rows_of(codec, batch, &[&TRANSACTIONS, &TRANSACTION_SCORES]),
         Topic::Purchases => rows_of(codec, batch, &[&RECEIPT_ITEMS, &RECEIPTS]),
+        Topic::ReceiptMatches => rows_of(codec, batch, &[&RECEIPT_MATCHES]),
         // No processor stands between labels and their table, so what the gateway would have refused is given up here.
         Topic::Labels => checked_rows_of(codec, batch, &[&LABELS], |label, record| keeps(label, record, rules)),
         Topic::DeadLetters => rows_of(codec, batch, &[&DEAD_LETTERS]),
@@ -154,6 +155,8 @@ fn encode(codec: &Codec, rules: &Rules, batch: &Batch) -> Result<Vec<Rows>, Sink
         | Topic::DeadLetterActions
         | Topic::Reconciliation
         | Topic::Schemas
+        | Topic::MatchInput
+        | Topic::MatchSteps
         | Topic::MerchantRisk
         | Topic::Configuration
         | Topic::ProcessorEpochs

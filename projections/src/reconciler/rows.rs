@@ -8,7 +8,7 @@ use crate::clickhouse::{
 use millrace_runtime::Record;
 use millrace_schemas::{
     Topic,
-    event::{OffsetDifference, Purchase, TransactionScore},
+    event::{OffsetDifference, Purchase, ReceiptMatch, TransactionScore},
     wire::Codec,
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -79,6 +79,10 @@ fn made(codec: &Codec, record: &Record) -> Option<Vec<(&'static str, u64, String
             let of_receipt = (1, purchase.receipt.total_amount);
             let sums = |table: &str| if table == tables::RECEIPT_ITEMS.name { of_lines } else { of_receipt };
             tables.map(|table| (*table, sums(table).0, currency.clone(), sums(table).1)).collect()
+        }
+        Topic::ReceiptMatches => {
+            let receipt = codec.decode::<ReceiptMatch>(value).ok()?.receipt;
+            tables.map(|table| (*table, 1, receipt.currency.clone(), receipt.amount)).collect()
         }
         _ => {
             codec.decode_json(value).ok()?;

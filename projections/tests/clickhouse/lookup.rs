@@ -92,5 +92,5 @@ async fn what_took_no_effect_is_found_too() {
     assert_eq!(names(&batch_item), ["requests"]);
 
     let counts = database.clickhouse.counts().await.expect("counts");
-    assert_eq!((counts["dead_letters"], counts["requests"], counts["receipts"], counts.len()), (1, 1, 0, 8));
+    assert_eq!((counts["dead_letters"], counts["requests"], counts["receipts"], counts.len()), (1, 1, 0, 9));
 }

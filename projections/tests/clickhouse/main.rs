@@ -8,6 +8,7 @@ mod exactly_once;
 mod grading;
 mod labels;
 mod lookup;
+mod matches;
 mod migrations;
 mod oracle;
 mod questions;

@@ -6,7 +6,8 @@ use crate::{
 };
 use clickhouse::Row;
 use millrace_projections::clickhouse::tables::{
-    DEAD_LETTERS, DUPLICATES, LABELS, RECEIPT_ITEMS, RECEIPTS, REQUESTS, TRANSACTION_SCORES, TRANSACTIONS,
+    DEAD_LETTERS, DUPLICATES, LABELS, RECEIPT_ITEMS, RECEIPT_MATCHES, RECEIPTS, REQUESTS, TRANSACTION_SCORES,
+    TRANSACTIONS,
 };
 use millrace_runtime::sink::Sink as _;
 use millrace_schemas::{
@@ -33,6 +34,7 @@ async fn every_column_of_every_table_is_written() {
         ("transaction_scores", TRANSACTION_SCORES.column_names()),
         ("receipts", RECEIPTS.column_names()),
         ("receipt_items", RECEIPT_ITEMS.column_names()),
+        ("receipt_matches", RECEIPT_MATCHES.column_names()),
         ("labels", LABELS.column_names()),
         ("requests", REQUESTS.column_names()),
         ("dead_letters", DEAD_LETTERS.column_names()),

@@ -7,15 +7,15 @@ use std::fmt;
 
 /// The metadata beside a committed offset.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Marker {
+pub(crate) struct Marker {
     /// Epoch of the log the offset is of.
-    pub(super) epoch: String,
+    pub(crate) epoch: String,
     /// Partitions the journal had.
-    pub(super) partitions: i32,
+    pub(crate) partitions: i32,
     /// Broker's time of the last input committed, epoch milliseconds: what came of later ones was written after it.
-    pub(super) time: i64,
+    pub(crate) time: i64,
     /// Offset of the last input that has an output.
-    pub(super) emitted: Option<i64>,
+    pub(crate) emitted: Option<i64>,
 }
 
 /// `v1 <epoch> <partitions> <time> <emitted or ->`.
@@ -46,11 +46,11 @@ impl Marker {
 /// What a group has committed of a partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Committed {
-    pub(super) partition: i32,
+    pub(crate) partition: i32,
     /// The next offset to read; `None` when nothing was ever committed, or the broker has forgotten it.
-    pub(super) offset: Option<i64>,
+    pub(crate) offset: Option<i64>,
     /// `None` when the offset was set by other means than a processor.
-    pub(super) marker: Option<Marker>,
+    pub(crate) marker: Option<Marker>,
 }
 
 impl Committed {
@@ -63,7 +63,7 @@ impl Committed {
     }
 
     /// Refuses an offset of another log, or of a journal with another number of partitions.
-    pub(super) fn check(&self, journal: &str, epoch: &str, partitions: i32) -> Result<(), RuntimeError> {
+    pub(crate) fn check(&self, journal: &str, epoch: &str, partitions: i32) -> Result<(), RuntimeError> {
         let Some(marker) = &self.marker else { return Ok(()) };
         if marker.epoch != epoch {
             return Err(RuntimeError::Fatal(format!(

@@ -28,7 +28,7 @@ mod worker;
 pub(crate) use assignment::starting_positions;
 pub use basis::Basis;
 pub(crate) use decide::dead_letter;
-pub(crate) use marker::Committed;
+pub(crate) use marker::{Committed, Marker};
 pub(crate) use worker::poll_error;
 pub use worker::{AWAITED_MAX, ProcessorConfig, run};
 

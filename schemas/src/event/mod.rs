@@ -5,6 +5,7 @@ mod common;
 mod configuration;
 mod label;
 mod letters;
+mod matching;
 mod purchase;
 mod receipt;
 mod reconciliation;
@@ -19,6 +20,9 @@ pub use configuration::{
 };
 pub use label::{Label, LabelKind};
 pub use letters::{DeadLetter, DeadLetterAction, Duplicate, LetterAction};
+pub use matching::{
+    MatchDifference, MatchInput, MatchInputKind, MatchItem, MatchOutcome, MatchReason, MatchStep, ReceiptMatch, Settled,
+};
 pub use purchase::{Purchase, PurchaseLine, ReceiptKind};
 pub use receipt::{Receipt, ReceiptItem};
 pub use reconciliation::{MoneySum, OffsetDifference, Reconciliation};
@@ -100,6 +104,9 @@ event!(SchemaRecord, Schemas, self => self.id.to_string().into_bytes());
 event!(ConfigurationChange, Configuration, self => self.kind.name().as_bytes().to_vec());
 event!(ProcessorEpoch, ProcessorEpochs, self => format!("{}/{}", self.processor, self.partition).into_bytes());
 event!(MerchantRisk, MerchantRisk, self => self.merchant_id.clone().into_bytes());
+event!(MatchInput, MatchInput, self => self.place_id.clone().into_bytes());
+event!(MatchStep, MatchSteps, self => self.input.place_id.clone().into_bytes());
+event!(ReceiptMatch, ReceiptMatches, self => self.receipt.place_id.clone().into_bytes());
 event!(Control, Controls, self => self.worker.clone().into_bytes());
 
 impl Journal for Transaction {
@@ -174,6 +181,25 @@ impl Journal for Label {
     }
 }
 
+/// No journal of the outside, but what matching decides by is one to it: each record has one outcome, and a second copy is a duplicate.
+impl Journal for MatchInput {
+    fn owner(&self) -> &str {
+        &self.place_id
+    }
+
+    fn business_id(&self) -> &str {
+        &self.event_id
+    }
+
+    fn canonical(&self) -> Self {
+        self.clone()
+    }
+
+    fn occurred_at(&self) -> i64 {
+        self.occurred_at
+    }
+}
+
 /// An event that a processor derives from one journal record, and from which its memory of that record can be rebuilt.
 pub trait Derived: Event {
     /// The journal event it is derived from.
@@ -203,6 +229,18 @@ impl Derived for Purchase {
 
     fn journal(&self) -> &Receipt {
         &self.receipt
+    }
+
+    fn source(&self) -> &Source {
+        &self.source
+    }
+}
+
+impl Derived for MatchStep {
+    type From = MatchInput;
+
+    fn journal(&self) -> &MatchInput {
+        &self.input
     }
 
     fn source(&self) -> &Source {

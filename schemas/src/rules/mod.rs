@@ -3,6 +3,7 @@
 
 mod card;
 mod label;
+mod matching;
 mod path;
 mod receipt;
 mod transaction;
@@ -11,7 +12,7 @@ pub use card::{is_card_field_name, is_card_number, may_hold_card_data, mentions_
 pub use path::{Path, Segment};
 
 use crate::{
-    event::{FieldError, Journal, Label, Receipt, Transaction},
+    event::{FieldError, Journal, Label, MatchInput, Receipt, Transaction},
     time::{DAY_MS, format_instant},
 };
 use std::collections::BTreeMap;
@@ -122,6 +123,14 @@ impl Checked for Label {
         let mut found = Found::default();
         label::check(self, &mut found);
         found.instant("decided_at", self.decided_at, received_at, rules);
+        found.0
+    }
+}
+
+impl Checked for MatchInput {
+    fn check(&self, _: &Rules, _: i64) -> Vec<Violation> {
+        let mut found = Found::default();
+        matching::check(self, &mut found);
         found.0
     }
 }

@@ -86,8 +86,10 @@ impl Stage {
         let (command, _, key) = services::serves(service);
         let link = match service {
             // Each processor comes its own way, so that one of a group can be cut off.
-            Service::Scoring | Service::Receipts => format!("kafka-{member}"),
-            Service::Gateway | Service::Projector | Service::Merchants => format!("kafka-{}", service.name()),
+            Service::Scoring | Service::Receipts | Service::Matching => format!("kafka-{member}"),
+            Service::Gateway | Service::Projector | Service::Merchants | Service::MatchRelay => {
+                format!("kafka-{}", service.name())
+            }
         };
         let config = self.sandbox.folder().join(format!("{link}.toml"));
         fs::write(&config, self.configuration(&link)).expect("the sandbox's folder can be written to");
@@ -96,8 +98,8 @@ impl Stage {
         let spec = Spec::service(member, services::binary(), ready).args(command).arg("--config").arg(config);
         let spec = spec.arg("--set").arg(format!("{key}={address}"));
         let section = match service {
-            Service::Gateway | Service::Merchants => None,
-            Service::Scoring | Service::Receipts => Some("processor"),
+            Service::Gateway | Service::Merchants | Service::MatchRelay => None,
+            Service::Scoring | Service::Receipts | Service::Matching => Some("processor"),
             Service::Projector => Some("projector"),
         };
         let spec = section.iter().fold(spec, |spec, section| spec.arg("--set").arg(format!("{section}.slot={slot}")));

@@ -2,11 +2,13 @@
 
 mod audit;
 mod labels;
+mod matches;
 mod receipts;
 mod transactions;
 
 pub use audit::{DEAD_LETTERS, DUPLICATES, REQUESTS};
 pub use labels::LABELS;
+pub use matches::RECEIPT_MATCHES;
 pub use receipts::{RECEIPT_ITEMS, RECEIPTS};
 pub use transactions::{TRANSACTION_SCORES, TRANSACTIONS};
 
@@ -107,6 +109,7 @@ pub const fn of_topic(topic: Topic) -> &'static [&'static str] {
     match topic {
         Topic::TransactionScores => &[TRANSACTIONS.name, TRANSACTION_SCORES.name],
         Topic::Purchases => &[RECEIPT_ITEMS.name, RECEIPTS.name],
+        Topic::ReceiptMatches => &[RECEIPT_MATCHES.name],
         Topic::Labels => &[LABELS.name],
         Topic::DeadLetters => &[DEAD_LETTERS.name],
         Topic::Duplicates => &[DUPLICATES.name],
@@ -117,6 +120,8 @@ pub const fn of_topic(topic: Topic) -> &'static [&'static str] {
         | Topic::DeadLetterActions
         | Topic::Reconciliation
         | Topic::Schemas
+        | Topic::MatchInput
+        | Topic::MatchSteps
         | Topic::MerchantRisk
         | Topic::Configuration
         | Topic::ProcessorEpochs
