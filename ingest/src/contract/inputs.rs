@@ -10,7 +10,7 @@ pub(super) fn schemas() -> Map<String, Json> {
             "description": "An amount in units of the currency, with up to 4 digits after the point; as a text too.",
             "anyOf": [
                 {"type": "number", "minimum": -1e12, "maximum": 1e12},
-                {"type": "string", "pattern": "^-?[0-9]{1,13}([.][0-9]{1,4})?$"},
+                {"type": "string", "pattern": "^-?[0-9]+([.][0-9]+)?([eE][+-]?[0-9]+)?$"},
             ],
         },
         "Transaction": {
@@ -62,7 +62,7 @@ pub(super) fn schemas() -> Map<String, Json> {
                 "product_id": id("Product sold."),
                 "quantity": {
                     "description": "Units, with up to 6 digits after the point; negative where goods came back.",
-                    "anyOf": [{"type": "number"}, {"type": "string", "pattern": "^-?[0-9]{1,10}([.][0-9]{1,6})?$"}],
+                    "anyOf": [{"type": "number"}, {"type": "string", "pattern": "^-?[0-9]+([.][0-9]+)?([eE][+-]?[0-9]+)?$"}],
                 },
                 "price": reference("Money"),
                 "category": id("Category of the goods."),

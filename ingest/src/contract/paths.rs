@@ -62,7 +62,7 @@ fn transactions() -> Json {
         },
         {
             "name": "Prefer", "in": "header", "description": "respond-async: do not wait for the score.",
-            "schema": {"type": "string", "enum": ["respond-async"]},
+            "schema": {"type": "string", "examples": ["respond-async"]},
         },
     ]);
     intake
