@@ -89,6 +89,7 @@ fn receipt(number: i64) -> Receipt {
         quantity,
         price: amount,
         category: "goods".into(),
+        nds_rate: None,
         extra: BTreeMap::new(),
     };
     let names = matches!(truth(number), Truth::Named | Truth::Differs | Truth::Return);

@@ -29,6 +29,7 @@ impl Definition {
                 "transaction_rollups",
                 "receipts",
                 "receipt_rollups",
+                "places",
                 "matches",
                 "labels",
                 "audit",
@@ -39,7 +40,9 @@ impl Definition {
                 "\n",
                 include_str!("../../clickhouse/grading.sql"),
                 "\n",
-                include_str!("../../clickhouse/matching.sql")
+                include_str!("../../clickhouse/matching.sql"),
+                "\n",
+                include_str!("../../clickhouse/places.sql")
             )
             .to_owned(),
         }

@@ -9,6 +9,7 @@ mod lookup;
 mod matches;
 mod migrations;
 mod oracle;
+mod places;
 mod requests;
 mod rollups;
 mod rows;
