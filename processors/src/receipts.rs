@@ -2,8 +2,9 @@
 
 use millrace_runtime::processor::{Context, Memory, Processor};
 use millrace_schemas::{
+    Topic,
     event::{Purchase, PurchaseLine, Receipt, ReceiptItem, ReceiptKind},
-    money,
+    ids, money,
 };
 
 /// The processor of receipts. It needs no memory: what it makes of a receipt depends on that receipt alone.
@@ -21,6 +22,11 @@ impl Processor for Receipts {
 
     fn memory(&self) -> Forgetful {
         Forgetful
+    }
+
+    /// What a receipt says is remembered by a hash, which a new field changes.
+    fn memory_version(&self) -> String {
+        "2".to_owned()
     }
 }
 
@@ -42,6 +48,7 @@ impl Memory<Purchase> for Forgetful {
             items_total,
             items_difference: items_total - receipt.total_amount,
             net_amount: receipt.total_amount - receipt.nds_amount,
+            original_trn_id: original(&receipt),
             receipt,
         }
     }
@@ -55,11 +62,18 @@ impl Memory<Purchase> for Forgetful {
     }
 }
 
+/// The receipt whose goods came back.
+fn original(receipt: &Receipt) -> Option<String> {
+    let id = receipt.original_transaction_id.as_deref()?;
+    Some(ids::trn_id(Topic::Receipts, &receipt.place_id, id).to_string())
+}
+
 fn line(number: i32, item: &ReceiptItem) -> PurchaseLine {
     PurchaseLine {
         line: number,
         product_id: item.product_id.clone(),
         category: item.category.clone(),
+        nds_rate: item.nds_rate,
         quantity: item.quantity,
         price: item.price,
         amount: money::line_amount(item.quantity, item.price)

@@ -32,10 +32,10 @@ macro_rules! topics {
 
 topics! {
     Transactions = "transactions": [1],
-    Receipts = "receipts": [1],
+    Receipts = "receipts": [1, 2],
     Labels = "labels": [1],
     TransactionScores = "transaction-scores": [1, 2],
-    Purchases = "purchases": [1],
+    Purchases = "purchases": [1, 2],
     MatchInput = "match-input": [1],
     MatchSteps = "match-steps": [1],
     ReceiptMatches = "receipt-matches": [1],

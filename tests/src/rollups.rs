@@ -31,6 +31,13 @@ const ROLLUPS: &[Rollup] = &[
                FROM transaction_scores AS s GROUP BY day, customer_id, currency",
     },
     Rollup {
+        name: "place_name_stats_1d",
+        key: "day, place_id, place_name",
+        columns: "receipts, first_at, last_at",
+        base: "SELECT toDate(occurred_at) AS day, place_id, toString(place_name) AS place_name, count() AS receipts,
+               min(occurred_at) AS first_at, max(occurred_at) AS last_at FROM receipts GROUP BY day, place_id, place_name",
+    },
+    Rollup {
         name: "place_stats_15m",
         key: "bucket, place_id, currency",
         columns: "purchases, purchase_total, purchase_nds, purchase_tips, returns, return_total, return_nds, zeros",

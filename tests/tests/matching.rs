@@ -89,6 +89,7 @@ fn receipt(number: i64) -> Receipt {
         quantity,
         price: amount,
         category: "goods".into(),
+        nds_rate: None,
         extra: BTreeMap::new(),
     };
     let names = matches!(truth(number), Truth::Named | Truth::Differs | Truth::Return);
@@ -265,9 +266,11 @@ async fn each_receipt_has_the_outcome_that_brute_force_gives_it_whatever_the_ord
     assert!(decided.values().all(|outcome| matches!(outcome, Outcome::Output(_))), "{decided:?}");
     assert!(inputs.values().any(|record| record.key.as_ref().is_some_and(|key| key.starts_with(b"tick"))));
 
-    let words = ["replay", Service::Matching.name(), "--verify", "--json"];
+    let limits = format!("matching.wait_ms={WAIT_MS}");
+    let words = ["replay", Service::Matching.name(), "--verify", "--json", "--set", &limits];
     let output = services.command(&words).output().expect("the binary starts");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let said = [&output.stdout, &output.stderr].map(|said| String::from_utf8_lossy(said).into_owned());
+    assert!(output.status.success(), "{said:?}");
     let partitions: Vec<Json> = serde_json::from_slice(&output.stdout).expect("JSON");
     let sum = |name: &str| partitions.iter().filter_map(|it| it[name].as_u64()).sum::<u64>();
     assert_eq!((sum("different"), sum("missing"), sum("doubled")), (0, 0, 0), "{partitions:?}");

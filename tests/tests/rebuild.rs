@@ -160,7 +160,7 @@ async fn under_load_the_new_set_equals_the_log_and_one_can_go_back() {
     );
     pipeline.wait_queryable(&load).await;
     let shown = "SELECT count() FROM system.tables WHERE database = currentDatabase() AND engine = 'View' AND create_table_query LIKE '%_v2%'";
-    assert_eq!(pipeline.deployment.value(shown).await, "14", "every public name shows the new set");
+    assert_eq!(pipeline.deployment.value(shown).await, "16", "every public name shows the new set");
 
     let report = pipeline.succeed(&["--rollback"]);
     assert_eq!((&report["to"], pipeline.live().await.as_str()), (&"v1".into(), "1"));

@@ -27,6 +27,9 @@ pub(crate) fn stored(receipt: &Receipt, context: &Context, verdict: &Verdict) ->
     if let Some(id) = &receipt.payment_transaction_id {
         put("payment_transaction_id", json!(id));
     }
+    if let Some(id) = &receipt.original_transaction_id {
+        put("original_transaction_id", json!(id));
+    }
     put("trn_id", json!(verdict.trn_id));
     put("trn_status", json!(verdict.trn_status()));
     put("status", json!(verdict.status));
@@ -48,6 +51,9 @@ fn item(item: &ReceiptItem) -> Json {
     fields.insert("quantity".into(), json_number(format_quantity(item.quantity)));
     fields.insert("price".into(), money(item.price));
     fields.insert("category".into(), json!(item.category));
+    if let Some(rate) = item.nds_rate {
+        fields.insert("nds_rate".into(), money(rate));
+    }
     Json::Object(fields)
 }
 

@@ -27,6 +27,7 @@ impl Kind for Receipt {
             currency: fields.optional_text("currency").unwrap_or_else(|| fields.default_currency().to_owned()),
             payment_method: fields.text("payment_method"),
             payment_transaction_id: fields.optional_text("payment_transaction_id"),
+            original_transaction_id: fields.optional_text("original_transaction_id"),
             extra: fields.rest(),
         }
     }
@@ -35,7 +36,7 @@ impl Kind for Receipt {
         match field {
             "total_amount" => &["items"],
             // Whether quantities may be negative depends on the total.
-            "items" | "nds_amount" => &["total_amount"],
+            "items" | "nds_amount" | "original_transaction_id" => &["total_amount"],
             _ => &[],
         }
     }
@@ -63,6 +64,8 @@ fn item(fields: &mut Fields<'_, '_>) -> ReceiptItem {
         quantity: fields.quantity("quantity"),
         price: fields.money("price"),
         category: fields.text("category"),
+        // A percentage has as many digits as money.
+        nds_rate: fields.optional_money("nds_rate"),
         extra: fields.rest(),
     }
 }

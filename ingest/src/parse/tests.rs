@@ -96,6 +96,28 @@ fn one_record_has_one_content_however_it_is_written() {
 }
 
 #[test]
+fn a_return_names_its_original_and_its_lines_their_rate_of_vat_in_both_formats() {
+    let json = r#"{"transaction_id": "r-2", "timestamp": "2026-11-20T12:00:00Z", "place_id": "p-1", "place_name": "Shop",
+        "items": [{"product_id": "a", "quantity": -1, "price": 10.99, "category": "g", "nds_rate": 20},
+                  {"product_id": "b", "quantity": -1, "price": 1, "category": "g", "nds_rate": "5.5"}],
+        "total_amount": -11.99, "payment_method": "cash", "original_transaction_id": "r-1"}"#;
+    let xml = "<receipt><transaction_id>r-2</transaction_id><timestamp>2026-11-20T12:00:00Z</timestamp><place_id>p-1</place_id>
+        <place_name>Shop</place_name><items><item><product_id>a</product_id><quantity>-1</quantity><price>10.99</price>
+        <category>g</category><nds_rate>20</nds_rate></item><item><product_id>b</product_id><quantity>-1</quantity><price>1</price>
+        <category>g</category><nds_rate>5.5</nds_rate></item></items><total_amount>-11.99</total_amount>
+        <payment_method>cash</payment_method><original_transaction_id>r-1</original_transaction_id></receipt>";
+    let told = only::<Receipt>(Format::Json, json).expect("valid");
+    assert_eq!(told.original_transaction_id.as_deref(), Some("r-1"));
+    assert_eq!(told.items.iter().map(|item| item.nds_rate).collect::<Vec<_>>(), [Some(200_000), Some(55_000)]);
+    assert_eq!(told.canonical(), only::<Receipt>(Format::Xml, xml).expect("valid").canonical());
+    let sold =
+        json.replace("-11.99", "11.99").replace("\"quantity\": -1", "\"quantity\": 1").replace("\"5.5\"", "100.1");
+    let refused = [("/items/1/nds_rate", "out_of_range"), ("/original_transaction_id", "original_of_no_return")];
+    let refused = refused.map(|(path, code)| (path.to_owned(), code.to_owned()));
+    assert_eq!(found(only::<Receipt>(Format::Json, &sold)), refused);
+}
+
+#[test]
 fn receipts_agree_in_both_formats_and_have_defaults() {
     let json = r#"{"transaction_id":"r-1","timestamp":"2026-11-20T12:00:00","place_id":"p-1","place_name":"Shop","items":[
         {"product_id":"a","quantity":2,"price":10.99,"category":"groceries"},

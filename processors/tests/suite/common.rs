@@ -69,6 +69,7 @@ pub fn receipt() -> Receipt {
         currency: "EUR".into(),
         payment_method: "credit_card".into(),
         payment_transaction_id: None,
+        original_transaction_id: None,
         time_zone: None,
         time_resolution: TimeResolution::Exact,
         extra: BTreeMap::new(),
@@ -77,7 +78,14 @@ pub fn receipt() -> Receipt {
 
 /// A line of a receipt.
 pub fn item(product: &str, category: &str, quantity: i64, price: i64) -> ReceiptItem {
-    ReceiptItem { product_id: product.into(), quantity, price, category: category.into(), extra: BTreeMap::new() }
+    ReceiptItem {
+        product_id: product.into(),
+        quantity,
+        price,
+        category: category.into(),
+        nds_rate: None,
+        extra: BTreeMap::new(),
+    }
 }
 
 /// What the runtime says of an input at an offset of partition 3.

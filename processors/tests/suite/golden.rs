@@ -83,6 +83,7 @@ fn a_return_by_weight() {
         nds_amount: -500,
         tips_amount: 0,
         payment_transaction_id: Some("txn-1".into()),
+        original_transaction_id: Some("receipt-0".into()),
         ..receipt()
     }));
 }

@@ -29,6 +29,7 @@ impl Definition {
                 "transaction_rollups",
                 "receipts",
                 "receipt_rollups",
+                "places",
                 "matches",
                 "labels",
                 "audit",
@@ -41,7 +42,9 @@ impl Definition {
                 "\n",
                 include_str!("../../clickhouse/analytics.sql"),
                 "\n",
-                include_str!("../../clickhouse/matching.sql")
+                include_str!("../../clickhouse/matching.sql"),
+                "\n",
+                include_str!("../../clickhouse/places.sql")
             )
             .to_owned(),
         }

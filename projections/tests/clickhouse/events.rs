@@ -191,6 +191,7 @@ impl Generator {
             currency: self.pick(&["EUR", "GBP"]).into(),
             payment_method: self.pick(&["cash", "credit card"]).into(),
             payment_transaction_id: self.random.random::<bool>().then(|| "txn-1".into()),
+            original_transaction_id: (kind == ReceiptKind::Return).then(|| "receipt-0".into()),
             time_zone: None,
             time_resolution: TimeResolution::Exact,
             extra: BTreeMap::new(),
@@ -206,6 +207,10 @@ impl Generator {
             items_total,
             items_difference: 0,
             net_amount: items_total - nds_amount,
+            original_trn_id: receipt
+                .original_transaction_id
+                .as_ref()
+                .map(|id| ids::trn_id(Topic::Receipts, &place_id, id).to_string()),
             receipt,
         }
     }
@@ -217,6 +222,7 @@ impl Generator {
             quantity: if kind == ReceiptKind::Return { -quantity } else { quantity },
             price: if kind == ReceiptKind::Zero { 0 } else { self.random.random_range(1..500_000) },
             category: self.pick(&["groceries", "electronics", "овощи"]).into(),
+            nds_rate: self.random.random::<bool>().then_some(200_000),
             extra: BTreeMap::from([("shelf".to_owned(), "\"A3\"".to_owned())]),
         }
     }
@@ -227,6 +233,7 @@ fn line_of(line: i32, item: &ReceiptItem) -> PurchaseLine {
         line,
         product_id: item.product_id.clone(),
         category: item.category.clone(),
+        nds_rate: item.nds_rate,
         quantity: item.quantity,
         price: item.price,
         amount: money::line_amount(item.quantity, item.price).expect("small"),

@@ -11,6 +11,7 @@ mod lookup;
 mod matches;
 mod migrations;
 mod oracle;
+mod places;
 mod questions;
 mod requests;
 mod rollups;

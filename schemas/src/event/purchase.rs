@@ -24,6 +24,8 @@ pub struct PurchaseLine {
     pub product_id: String,
     /// Category of the goods.
     pub category: String,
+    /// VAT rate in ten-thousandths of a percent, where known.
+    pub nds_rate: Option<i64>,
     /// Quantity in millionths of a unit; negative on a return.
     pub quantity: i64,
     /// Price of one unit, in ten-thousandths of the currency unit.
@@ -57,4 +59,6 @@ pub struct Purchase {
     pub items_difference: i64,
     /// Total less VAT, in ten-thousandths of the currency unit.
     pub net_amount: i64,
+    /// Id across systems of the receipt whose goods came back, where it is known: derived from place_id and original_transaction_id.
+    pub original_trn_id: Option<String>,
 }

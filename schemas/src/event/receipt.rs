@@ -15,6 +15,8 @@ pub struct ReceiptItem {
     pub price: i64,
     /// Category of the goods.
     pub category: String,
+    /// VAT rate of the line in ten-thousandths of a percent, where known.
+    pub nds_rate: Option<i64>,
     /// Fields the contract does not name, kept as JSON text by name. Never holds card data.
     pub extra: BTreeMap<String, String>,
 }
@@ -48,6 +50,8 @@ pub struct Receipt {
     pub payment_method: String,
     /// Id of the card transaction that paid the receipt, where known.
     pub payment_transaction_id: Option<String>,
+    /// On a return: till's id of the receipt, of the same place, whose goods came back, where known.
+    pub original_transaction_id: Option<String>,
     /// IANA zone in which a local time without offset was read; null when the client gave an offset.
     pub time_zone: Option<String>,
     /// exact: one instant fits; ambiguous_earlier: the local time occurs twice (clocks go back) and the earlier one was taken; gap_forward: the local time does not exist (clocks go forward) and was moved forward by the length of the gap.

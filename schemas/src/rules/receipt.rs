@@ -6,6 +6,9 @@ use crate::{
     money::{format_money, line_amount},
 };
 
+/// A hundred percent, in ten-thousandths.
+const NDS_RATE_MAX: i64 = 100 * crate::money::MONEY_UNIT;
+
 pub(super) fn check(r: &Receipt, rules: &Rules, found: &mut Found) {
     found.text(Path::field("place_id"), &r.place_id, ID_MAX);
     found.text(Path::field("transaction_id"), &r.transaction_id, ID_MAX);
@@ -21,7 +24,24 @@ pub(super) fn check(r: &Receipt, rules: &Rules, found: &mut Found) {
     found.currency(&r.currency);
     found.text(Path::field("payment_method"), &r.payment_method, ID_MAX);
     found.optional_text(Path::field("payment_transaction_id"), r.payment_transaction_id.as_deref(), ID_MAX);
+    original(r, found);
     found.extra(&Path::root(), &r.extra);
+}
+
+/// A return may say which receipt its goods were on; that is another one, and one that a return can be of.
+fn original(r: &Receipt, found: &mut Found) {
+    let path = Path::field("original_transaction_id");
+    found.optional_text(path.clone(), r.original_transaction_id.as_deref(), ID_MAX);
+    if r.original_transaction_id.is_some() && r.total_amount >= 0 {
+        let total = format_money(r.total_amount);
+        found.add(
+            path,
+            "original_of_no_return",
+            format!("only a return has one, with a negative total; this is {total}"),
+        );
+    } else if r.original_transaction_id.as_deref() == Some(r.transaction_id.as_str()) {
+        found.add(path, "original_is_itself", "must name another receipt");
+    }
 }
 
 fn items(r: &Receipt, found: &mut Found) {
@@ -59,6 +79,9 @@ fn check_item(item: &ReceiptItem, path: &Path, is_return: bool, found: &mut Foun
         found.money_within(price, item.price);
     }
     found.text(path.clone().then("category"), &item.category, ID_MAX);
+    if item.nds_rate.is_some_and(|rate| !(0..=NDS_RATE_MAX).contains(&rate)) {
+        found.add(path.clone().then("nds_rate"), "out_of_range", "must lie between 0 and 100 percent");
+    }
     found.extra(path, &item.extra);
 }
 

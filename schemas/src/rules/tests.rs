@@ -44,7 +44,14 @@ fn transaction() -> Transaction {
 }
 
 fn item(quantity: i64, price: i64) -> ReceiptItem {
-    ReceiptItem { product_id: "p".into(), quantity, price, category: "groceries".into(), extra: BTreeMap::new() }
+    ReceiptItem {
+        product_id: "p".into(),
+        quantity,
+        price,
+        category: "groceries".into(),
+        nds_rate: None,
+        extra: BTreeMap::new(),
+    }
 }
 
 /// The predecessor's example receipt: 2 x 10.99 and 1 x 5.49.
@@ -63,6 +70,7 @@ fn receipt() -> Receipt {
         currency: "EUR".into(),
         payment_method: "credit_card".into(),
         payment_transaction_id: None,
+        original_transaction_id: None,
         time_zone: None,
         time_resolution: TimeResolution::Exact,
         extra: BTreeMap::new(),
@@ -176,6 +184,16 @@ fn each_rule_of_receipts_names_its_field() {
 }
 
 #[test]
+fn a_rate_of_vat_lies_between_0_and_100_percent() {
+    for (rate, found) in [(0, vec![]), (1_000_000, vec![]), (200_000, vec![])] {
+        assert_eq!(receipt_with(|r| r.items[0].nds_rate = Some(rate)), found);
+    }
+    for rate in [-1, 1_000_001] {
+        assert_eq!(receipt_with(|r| r.items[1].nds_rate = Some(rate)), one("/items/1/nds_rate", "out_of_range"));
+    }
+}
+
+#[test]
 fn a_return_has_a_negative_total_and_may_have_negative_quantities() {
     let back = |r: &mut Receipt| {
         r.items = vec![item(-2_000_000, 109_900)];
@@ -183,6 +201,17 @@ fn a_return_has_a_negative_total_and_may_have_negative_quantities() {
         r.nds_amount = -10_000;
     };
     assert_eq!(receipt_with(back), []);
+    let naming = |id: &'static str| {
+        move |r: &mut Receipt| {
+            back(r);
+            r.original_transaction_id = Some(id.to_owned());
+        }
+    };
+    assert_eq!(receipt_with(naming("r-0")), []);
+    assert_eq!(receipt_with(naming("r-1")), one("/original_transaction_id", "original_is_itself"));
+    assert_eq!(receipt_with(naming("")), one("/original_transaction_id", "empty"));
+    let of_purchase = |r: &mut Receipt| r.original_transaction_id = Some("r-0".to_owned());
+    assert_eq!(receipt_with(of_purchase), one("/original_transaction_id", "original_of_no_return"));
     let negative_price = |r: &mut Receipt| {
         r.items = vec![item(1_000_000, -100)];
         r.total_amount = -100;

@@ -1,6 +1,7 @@
 //! What becomes of a receipt: one row for it, and one for each of its lines.
 
 use super::{Column, Table, column, one, time_resolution};
+use crate::clickhouse::rowbinary::RowBinary;
 use millrace_schemas::event::{Purchase, ReceiptKind};
 use std::collections::BTreeMap;
 
@@ -27,6 +28,8 @@ const RECEIPT_COLUMNS: &[Column<Purchase>] = &[
     column("currency", |e, _, out| out.text(&e.receipt.currency)),
     column("payment_method", |e, _, out| out.text(&e.receipt.payment_method)),
     column("payment_transaction_id", |e, _, out| out.optional_text(e.receipt.payment_transaction_id.as_deref())),
+    column("original_transaction_id", |e, _, out| out.optional_text(e.receipt.original_transaction_id.as_deref())),
+    column("original_trn_id", |e, _, out| out.optional(e.original_trn_id.as_deref(), RowBinary::uuid)),
     column("lines", |e, _, out| out.int32(i32::try_from(e.lines.len()).unwrap_or(i32::MAX))),
     column("items_total", |e, _, out| out.decimal(e.items_total)),
     column("items_difference", |e, _, out| out.decimal(e.items_difference)),
@@ -48,6 +51,7 @@ const ITEM_COLUMNS: &[Column<Purchase>] = &[
     column("line", |e, i, out| out.int32(e.lines[i].line)),
     column("product_id", |e, i, out| out.text(&e.lines[i].product_id)),
     column("category", |e, i, out| out.text(&e.lines[i].category)),
+    column("nds_rate", |e, i, out| out.optional(e.lines[i].nds_rate, RowBinary::decimal)),
     column("quantity", |e, i, out| out.decimal(e.lines[i].quantity)),
     column("price", |e, i, out| out.decimal(e.lines[i].price)),
     column("amount", |e, i, out| out.decimal(e.lines[i].amount)),
