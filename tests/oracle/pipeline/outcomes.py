@@ -49,7 +49,7 @@ def expect_purchase(_states, _offset, event):
     for number, item in enumerate(event["items"], 1):
         amount = divide_half_even(item["quantity"] * item["price"], 10**6)
         lines.append({"line": number, "product_id": item["product_id"], "category": item["category"],
-                      "quantity": item["quantity"], "price": item["price"], "amount": amount})
+                      "nds_rate": item.get("nds_rate"), "quantity": item["quantity"], "price": item["price"], "amount": amount})
     total, items_total = event["total_amount"], sum(line["amount"] for line in lines)
     kind = "purchase" if total > 0 else "return" if total < 0 else "zero"
     return {"lines": lines, "kind": kind, "items_total": items_total, "items_difference": items_total - total,
