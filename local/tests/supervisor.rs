@@ -1,6 +1,8 @@
 //! The supervisor on small shell programs: order, restarts, faults, and that nothing outlives it.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -40,18 +42,41 @@ fn lines(path: &Path) -> Vec<String> {
     fs::read_to_string(path).unwrap_or_default().lines().map(str::to_owned).collect()
 }
 
+/// Serves HTTP on a free port until the test ends: 200 once `ready`, 503 before.
+fn probed(ready: impl Fn() -> bool + Send + 'static) -> Probe {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            let status = if ready() { "200 OK" } else { "503 Service Unavailable" };
+            // The whole request first: closing on unread bytes would reset the connection under the answer.
+            let mut request = BufReader::new(&stream);
+            let mut line = String::new();
+            while request.read_line(&mut line).is_ok_and(|read| read > 2) {
+                line.clear();
+            }
+            let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+            // One that asks and does not wait for the answer asks again.
+            let _ = stream.write_all(answer.as_bytes());
+        }
+    });
+    Probe::Http(format!("http://{address}/"))
+}
+
 #[test]
 fn those_that_come_after_start_later_and_stop_earlier() {
     let folder = tempfile::tempdir().unwrap();
     let journal = folder.path().join("journal");
     let service = |name: &str| {
-        let journal = journal.display();
-        shell(
-            name,
-            &format!(
-                "echo {name} up >> {journal}; trap 'echo {name} down >> {journal}; exit' TERM; while :; do sleep 0.01; done"
-            ),
-        )
+        let up = format!("{name} up");
+        let script = format!(
+            "trap 'echo {name} down >> {0}; exit' TERM; echo {up} >> {0}; while :; do sleep 0.01; done",
+            journal.display()
+        );
+        let journal = journal.clone();
+        // Ready once it has said so, as a real service is.
+        let probe = probed(move || lines(&journal).contains(&up));
+        Spec::service(name, "/bin/sh", probe).arg("-c").arg(script)
     };
     let keeper = keeper(&folder, Restart::Never);
     let prepared = folder.path().join("prepared");
@@ -59,7 +84,6 @@ fn those_that_come_after_start_later_and_stop_earlier() {
     let task = task.arg("-c").arg(format!("echo prepare >> {}; touch {}", journal.display(), prepared.display()));
     keeper.start(vec![service("two").after("one"), service("one").after("prepare"), task]).unwrap();
     keeper.wait_ready(&["two"], SOON).unwrap();
-    eventually("both have said that they are up", || lines(&journal).len() == 3);
     drop(keeper);
     assert_eq!(lines(&journal), ["prepare", "one up", "two up", "two down", "one down"]);
 }

@@ -2,9 +2,7 @@
 //! comes, each record once and in order.
 
 use crate::{
-    Record, RuntimeError,
-    config::KafkaConfig,
-    kafka,
+    Record, RuntimeError, kafka,
     lifecycle::Shutdown,
     log::{Log, Schemas},
     metrics as names,
@@ -18,8 +16,6 @@ use tokio::runtime::Handle;
 const LOOK: Duration = Duration::from_millis(200);
 /// Pause before a topic that could not be read is read on.
 const PAUSE: Duration = Duration::from_secs(1);
-/// When nothing came for this long the broker is asked for a sign of life: librdkafka can lose all brokers for good.
-const ASK_AFTER: Duration = Duration::from_secs(30);
 
 /// An event of a topic that is followed, and where it stands.
 #[derive(Debug, Clone, PartialEq)]
@@ -59,7 +55,7 @@ pub async fn follow<E: Event>(
     let (mut reader, mut decode, mut take) =
         first.await.map_err(|error| RuntimeError::Fatal(format!("reading {} panicked: {error}", E::TOPIC)))??;
     let run = move || {
-        while let Err(error) = read_on(&mut reader, &kafka, &mut decode, &mut take, &shutdown) {
+        while let Err(error) = read_on(&mut reader, &mut decode, &mut take, &shutdown) {
             tracing::warn!(topic = %E::TOPIC, %error, "what comes by this topic is not known now; reading it again");
             names::count(names::WORKER_RESTARTS_TOTAL, &[("worker", E::TOPIC.name().into())], 1);
             while !wait(&shutdown) {
@@ -120,19 +116,13 @@ impl Decode {
 /// Returns well at the shutdown only.
 fn read_on<E: Event>(
     reader: &mut Reader,
-    kafka: &KafkaConfig,
     decode: &mut Decode,
     take: &mut impl FnMut(Followed<E>),
     shutdown: &Shutdown,
 ) -> Result<(), RuntimeError> {
-    let mut last = Instant::now();
     while !shutdown.is_cancelled() {
         if let Read::Record(record) = reader.next(LOOK)? {
             decode.hand(&record, take)?;
-            last = Instant::now();
-        } else if last.elapsed() > ASK_AFTER {
-            reader.watermarks(kafka, 0)?;
-            last = Instant::now();
         }
     }
     Ok(())

@@ -32,8 +32,6 @@ const LOOK: Duration = Duration::from_millis(50);
 const TURN: usize = 1000;
 /// How long a version waits for what stands in the topics when it is due; it is made of what was read until then.
 const CATCH_UP: Duration = Duration::from_secs(30);
-/// How often the broker is asked for a sign of life while nothing comes: librdkafka can lose all brokers for good.
-const ASK_AFTER: Duration = Duration::from_secs(30);
 
 /// The places up to which two topics were read: by partition, the offset behind the last record taken.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -103,9 +101,8 @@ pub async fn run<G: Gatherer>(
     .await
 }
 
-struct Worker<'l, G> {
+struct Worker<G> {
     gatherer: G,
-    log: &'l Log,
     inputs: Inputs,
     schemas: Schemas,
     runtime: Handle,
@@ -120,8 +117,6 @@ struct Input {
     topic: Topic,
     reader: Reader,
     places: BTreeMap<i32, Place>,
-    /// When something came last, or the broker gave another sign of life.
-    last_sign: Instant,
 }
 
 #[derive(Default)]
@@ -138,14 +133,13 @@ impl Input {
         let numbers: Vec<i32> = (0..partitions).collect();
         let reader = Reader::new(log.kafka(), topic, &numbers, From::Beginning)?;
         let places = numbers.into_iter().map(|number| (number, Place::default())).collect();
-        Ok(Self { topic, reader, places, last_sign: Instant::now() })
+        Ok(Self { topic, reader, places })
     }
 
     /// The next record that is no second copy, waiting at most so long.
     fn next(&mut self, wait: Duration) -> Result<Option<Box<Record>>, RuntimeError> {
         match self.reader.next(wait)? {
             Read::Record(record) => {
-                self.last_sign = Instant::now();
                 let place = self.places.entry(record.partition).or_default();
                 (place.next, place.is_at_end) = (record.offset + 1, false);
                 Ok(place.sources.take(&record).then_some(record))
@@ -181,10 +175,10 @@ impl Input {
     }
 }
 
-impl<'l, G: Gatherer> Worker<'l, G> {
+impl<G: Gatherer> Worker<G> {
     fn start(
         mut gatherer: G,
-        log: &'l Log,
+        log: &Log,
         inputs: Inputs,
         schemas: Schemas,
         runtime: Handle,
@@ -200,7 +194,7 @@ impl<'l, G: Gatherer> Worker<'l, G> {
         tracing::info!(worker = G::NAME, "gathering");
         let ends = Ends::new(log.kafka())?;
         let (first, second) = (Input::open(log, G::First::TOPIC, first)?, Input::open(log, G::Second::TOPIC, second)?);
-        Ok(Self { gatherer, log, inputs, schemas, runtime, first, second, ends, transactions })
+        Ok(Self { gatherer, inputs, schemas, runtime, first, second, ends, transactions })
     }
 
     fn run(&mut self, shutdown: &Shutdown) -> Result<(), RuntimeError> {
@@ -210,7 +204,6 @@ impl<'l, G: Gatherer> Worker<'l, G> {
                 self.catch_up(shutdown)?;
                 self.write()?;
             }
-            self.ask()?;
         }
         Ok(())
     }
@@ -270,16 +263,6 @@ impl<'l, G: Gatherer> Worker<'l, G> {
         let took_ms = began.elapsed().as_millis() as u64;
         tracing::info!(worker = G::NAME, records = records.len(), took_ms, "a version is written");
         version.into_iter().for_each(|event| self.gatherer.written(event));
-        Ok(())
-    }
-
-    fn ask(&mut self) -> Result<(), RuntimeError> {
-        for input in [&mut self.first, &mut self.second] {
-            if input.last_sign.elapsed() > ASK_AFTER {
-                input.reader.watermarks(self.log.kafka(), 0)?;
-                input.last_sign = Instant::now();
-            }
-        }
         Ok(())
     }
 }

@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 
 /// How long after its timeout the broker may need to end a transaction.
 const OVERDUE: Duration = Duration::from_secs(30);
+/// How long nothing may come before the broker is asked for a sign of life: librdkafka can lose all brokers for good.
+const SILENT_MAX: Duration = Duration::from_secs(30);
 /// How long it may take to go on elsewhere.
 const SEEK: Duration = Duration::from_secs(5);
 
@@ -44,6 +46,10 @@ pub struct Reader {
     /// Name with the deployment's prefix.
     name: String,
     consumer: BaseConsumer,
+    /// How long the broker may take to answer.
+    timeout: Duration,
+    /// Since when nothing has come; `None` while something does.
+    silent_since: Option<Instant>,
 }
 
 impl Reader {
@@ -83,7 +89,7 @@ impl Reader {
                 .map_err(|error| RuntimeError::kafka(&format!("looking for a time in {name}"), &error))?;
         }
         consumer.assign(&list).map_err(|error| RuntimeError::kafka(&format!("reading {name}"), &error))?;
-        Ok(Self { topic, name, consumer })
+        Ok(Self { topic, name, consumer, timeout: kafka::request_timeout(config), silent_since: None })
     }
 
     /// Begins reading partitions, each from an offset of its own.
@@ -106,14 +112,13 @@ impl Reader {
             list.add_partition_offset(&name, *partition, Offset::Offset(*offset)).map_err(failed)?;
         }
         consumer.assign(&list).map_err(failed)?;
-        Ok(Self { topic, name, consumer })
+        Ok(Self { topic, name, consumer, timeout: kafka::request_timeout(config), silent_since: None })
     }
 
     /// Offset of the first record of a partition, and the one behind the last that readers get now.
-    pub fn watermarks(&self, config: &KafkaConfig, partition: i32) -> Result<(i64, i64), RuntimeError> {
-        let name = topic_name(config, self.topic);
-        let asked = self.consumer.fetch_watermarks(&name, partition, kafka::request_timeout(config));
-        asked.map_err(|error| RuntimeError::kafka(&format!("asking for the ends of {name}"), &error))
+    pub fn watermarks(&self, partition: i32) -> Result<(i64, i64), RuntimeError> {
+        let asked = self.consumer.fetch_watermarks(&self.name, partition, self.timeout);
+        asked.map_err(|error| RuntimeError::kafka(&format!("asking for the ends of {}", self.name), &error))
     }
 
     /// Goes on at an offset of a partition; what was fetched of it is dropped.
@@ -126,18 +131,25 @@ impl Reader {
         sought.elements().iter().try_for_each(|element| element.error()).map_err(failed)
     }
 
-    /// The next thing, waiting at most `timeout`.
+    /// The next thing, waiting at most `timeout`. Where nothing has come for long, the broker is asked whether it is there.
     pub fn next(&mut self, timeout: Duration) -> Result<Read, RuntimeError> {
-        match self.consumer.poll(timeout) {
-            None => Ok(Read::Idle),
-            Some(Ok(message)) => Ok(Read::Record(Box::new(Record::copy(self.topic, &message)))),
-            Some(Err(KafkaError::PartitionEOF(partition))) => Ok(Read::End(partition)),
+        let read = match self.consumer.poll(timeout) {
+            None => Read::Idle,
+            Some(Ok(message)) => Read::Record(Box::new(Record::copy(self.topic, &message))),
+            Some(Err(KafkaError::PartitionEOF(partition))) => Read::End(partition),
             Some(Err(error)) if passes(&error) => {
                 tracing::debug!(topic = %self.topic, error = %error, "reading meets a passing error");
-                Ok(Read::Idle)
+                Read::Idle
             }
-            Some(Err(error)) => Err(RuntimeError::kafka(&format!("reading {}", self.topic), &error)),
+            Some(Err(error)) => return Err(RuntimeError::kafka(&format!("reading {}", self.topic), &error)),
+        };
+        if !matches!(read, Read::Idle) {
+            self.silent_since = None;
+        } else if self.silent_since.get_or_insert_with(Instant::now).elapsed() > SILENT_MAX {
+            self.watermarks(0)?;
+            self.silent_since = None;
         }
+        Ok(read)
     }
 
     /// Everything committed up to the moment it is read to, of all partitions, in order per partition.

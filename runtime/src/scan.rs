@@ -38,7 +38,7 @@ impl Scan {
         let reader = Reader::new(config, topic, partitions, from)?;
         let mut open = BTreeMap::new();
         for partition in partitions {
-            open.insert(*partition, reader.watermarks(config, *partition)?);
+            open.insert(*partition, reader.watermarks(*partition)?);
         }
         let total = open.values().map(|(low, high)| high - low).sum();
         let patience = 3 * kafka::request_timeout(config);

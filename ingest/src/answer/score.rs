@@ -3,14 +3,11 @@
 use super::{Verdict, receipt::money};
 use crate::{context::Context, waiting::Scored};
 use millrace_schemas::{
-    event::{Decision, DecisionSource, Windows},
+    event::{DEFAULT_SCORING, Decision, DecisionSource, Windows},
     time::format_instant,
 };
 use serde_json::{Map, Value as Json, json};
 use std::time::Duration;
-
-/// Score that is answered when none came in time.
-const DEFAULT_SCORING: f64 = 0.5;
 
 /// When a transaction is answered.
 pub(crate) struct Moment {

@@ -7,12 +7,10 @@ use super::{
     windows::WindowsView,
 };
 use millrace_runtime::processor::{Awaited, Context, Made};
-use millrace_schemas::event::{Decision, DecisionSource, ShadowScore, Transaction, TransactionScore};
+use millrace_schemas::event::{DEFAULT_SCORING, Decision, DecisionSource, ShadowScore, Transaction, TransactionScore};
 use std::{fmt, sync::Arc, time::Duration};
 
-/// The score where the model that should give one did not.
-pub const DEFAULT_SCORING: f64 = 0.5;
-/// What is decided then.
+/// What is decided where the model that should give a score did not.
 pub const DEFAULT_DECISION: Decision = Decision::Review;
 /// How long a shadow may take longer than the active model: nobody waits for it for its own sake.
 const SHADOW_GRACE: Duration = Duration::from_millis(2);

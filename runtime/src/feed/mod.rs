@@ -16,13 +16,7 @@ use crate::{
 use millrace_schemas::{Event as _, Topic, event::Derived};
 use place::PartitionPlace;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
-use std::time::{Duration, Instant};
-
-/// A feed that gives nothing for this long asks the broker whether it is there ...
-const ASK_AFTER: Duration = Duration::from_secs(5);
-/// ... waiting this long for its answer, and ends when it was silent for so long: librdkafka can lose all brokers for good.
-const ANSWER_WITHIN: Duration = Duration::from_secs(1);
-const SILENT_MAX: Duration = Duration::from_secs(30);
+use std::time::Duration;
 
 /// Why a topic cannot be followed from a place.
 #[derive(Debug, thiserror::Error)]
@@ -39,11 +33,6 @@ pub enum FeedError {
 pub struct Feed {
     reader: Reader,
     place: Place,
-    /// For asking the broker whether it is there.
-    config: KafkaConfig,
-    /// The broker's last sign of life, and when it was asked for one.
-    last_sign: Instant,
-    last_asked: Instant,
 }
 
 impl Feed {
@@ -74,8 +63,7 @@ impl Feed {
         };
         let offsets: Vec<(i32, i64)> = (0..).zip(place.partitions.iter().map(|partition| partition.next)).collect();
         let reader = Reader::assigned(config, topic, consumer, &offsets)?;
-        let config = KafkaConfig { request_timeout_ms: ANSWER_WITHIN.as_millis() as u64, ..config.clone() };
-        Ok(Self { reader, place, config, last_sign: Instant::now(), last_asked: Instant::now() })
+        Ok(Self { reader, place })
     }
 
     /// Behind everything that was read.
@@ -90,7 +78,6 @@ impl Feed {
     pub fn next(&mut self, timeout: Duration) -> Result<Option<Record>, RuntimeError> {
         match self.reader.next(timeout)? {
             Read::Record(record) => {
-                self.last_sign = Instant::now();
                 let Some(partition) =
                     usize::try_from(record.partition).ok().and_then(|number| self.place.partitions.get_mut(number))
                 else {
@@ -99,27 +86,8 @@ impl Feed {
                 partition.next = record.offset + 1;
                 Ok(partition.taken.take(&record).then_some(*record))
             }
-            Read::End(_) => {
-                self.last_sign = Instant::now();
-                Ok(None)
-            }
-            Read::Idle => self.look_for_broker().map(|()| None),
+            Read::End(_) | Read::Idle => Ok(None),
         }
-    }
-
-    fn look_for_broker(&mut self) -> Result<(), RuntimeError> {
-        if self.last_sign.max(self.last_asked).elapsed() < ASK_AFTER {
-            return Ok(());
-        }
-        let answered = self.reader.watermarks(&self.config, 0).is_ok();
-        self.last_asked = Instant::now();
-        if answered {
-            self.last_sign = self.last_asked;
-        }
-        if self.last_sign.elapsed() > SILENT_MAX {
-            return Err(RuntimeError::Transient(format!("the broker was silent for {} s", SILENT_MAX.as_secs())));
-        }
-        Ok(())
     }
 }
 

@@ -22,6 +22,7 @@ mod restore;
 mod restorer;
 mod snapshot;
 mod snapshots;
+mod start;
 mod telling;
 mod worker;
 
@@ -29,8 +30,9 @@ pub(crate) use assignment::starting_positions;
 pub use basis::Basis;
 pub(crate) use decide::dead_letter;
 pub(crate) use marker::{Committed, Marker};
+pub use start::{ProcessorConfig, run};
+pub use worker::AWAITED_MAX;
 pub(crate) use worker::poll_error;
-pub use worker::{AWAITED_MAX, ProcessorConfig, run};
 
 use millrace_schemas::event::{Derived, Score, Source};
 use std::time::Duration;

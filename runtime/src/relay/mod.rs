@@ -35,8 +35,6 @@ use written::Written;
 const LOOK: Duration = Duration::from_millis(20);
 /// Records of one topic that are taken before the next one is looked at.
 const TURN: usize = 1000;
-/// How often the broker is asked for a sign of life while nothing comes: librdkafka can lose all brokers for good.
-const ASK_AFTER: Duration = Duration::from_secs(30);
 
 /// What records become. Pure.
 pub trait Relay: Send + 'static {
@@ -152,8 +150,6 @@ struct Input {
     partitions: i32,
     /// By partition, what was seen last.
     sources: BTreeMap<i32, LastSources>,
-    /// When something came last, or the broker gave another sign of life.
-    last_sign: Instant,
 }
 
 /// What is written in one transaction.
@@ -203,9 +199,6 @@ impl<'l, R: Relay> Worker<'l, R> {
             self.tick(&mut batch)?;
             if batch.records > 0 || !batch.outgoing.is_empty() {
                 self.write(&batch)?;
-            }
-            for input in &mut self.inputs {
-                input.ask(self.start.log)?;
             }
         }
         Ok(())
@@ -307,23 +300,14 @@ fn beginnings(log: &Log, topic: Topic, committed: &[(i32, Option<i64>)]) -> Resu
 impl Input {
     fn open(log: &Log, topic: Topic, from: &[(i32, i64)]) -> Result<Self, RuntimeError> {
         let (reader, partitions) = (Reader::at(log.kafka(), topic, from)?, from.len() as i32);
-        Ok(Self { topic, reader, partitions, sources: BTreeMap::new(), last_sign: Instant::now() })
+        Ok(Self { topic, reader, partitions, sources: BTreeMap::new() })
     }
 
     /// The next record, and whether it is no second copy; waiting at most so long.
     fn next(&mut self, wait: Duration) -> Result<Option<(Box<Record>, bool)>, RuntimeError> {
         let Read::Record(record) = self.reader.next(wait)? else { return Ok(None) };
-        self.last_sign = Instant::now();
         let is_first_copy = self.sources.entry(record.partition).or_default().take(&record);
         Ok(Some((record, is_first_copy)))
-    }
-
-    fn ask(&mut self, log: &Log) -> Result<(), RuntimeError> {
-        if self.last_sign.elapsed() > ASK_AFTER {
-            self.reader.watermarks(log.kafka(), 0)?;
-            self.last_sign = Instant::now();
-        }
-        Ok(())
     }
 }
 

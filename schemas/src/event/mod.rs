@@ -27,7 +27,7 @@ pub use purchase::{Purchase, PurchaseLine, ReceiptKind};
 pub use receipt::{Receipt, ReceiptItem};
 pub use reconciliation::{MoneySum, OffsetDifference, Reconciliation};
 pub use reply::{Reply, ReplyOutcome, Score};
-pub use score::{Decision, DecisionSource, Reason, ShadowScore, TransactionScore, Windows};
+pub use score::{DEFAULT_SCORING, Decision, DecisionSource, Reason, ShadowScore, TransactionScore, Windows};
 pub use transaction::Transaction;
 
 use crate::{Topic, ids, wire};

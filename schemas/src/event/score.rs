@@ -4,6 +4,9 @@ use super::{Source, Transaction};
 use serde::{Deserialize, Serialize};
 use std::{borrow::Cow, collections::BTreeMap};
 
+/// The score where none could be given in time: by the model, or to a client.
+pub const DEFAULT_SCORING: f64 = 0.5;
+
 /// What to do with the transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

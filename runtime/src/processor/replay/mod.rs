@@ -140,7 +140,7 @@ where
 
     fn from(&self, partition: i32) -> Result<i64, RuntimeError> {
         let kafka = self.log.kafka();
-        Ok(Reader::new(kafka, In::<P>::TOPIC, &[partition], From::End)?.watermarks(kafka, partition)?.0)
+        Ok(Reader::new(kafka, In::<P>::TOPIC, &[partition], From::End)?.watermarks(partition)?.0)
     }
 
     /// What was written for a partition. A transaction that the offsets are committed with may not be readable yet.
