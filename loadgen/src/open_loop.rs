@@ -10,5 +10,5 @@ mod transactions;
 
 pub use latencies::{Latencies, Quantiles};
 pub use schedule::Schedule;
-pub use target::{Answers, Target, TargetError};
+pub use target::{Answers, Target};
 pub use transactions::Transactions;

@@ -29,11 +29,16 @@ const OPEN_HOURS: std::ops::Range<i8> = 8..21;
 pub struct Receipts {
     draw: Draw,
     now: Timestamp,
+    /// Seconds until the next receipt: at least, and fewer than so many more.
+    gap: (u64, u64),
     shops: Vec<Shop>,
 }
 
 struct Shop {
     place: &'static Place,
+    /// Its own id and name; those of branches after the first have their number.
+    id: String,
+    name: String,
     zone: TimeZone,
     /// Receipts so far; the till numbers them.
     issued: u32,
@@ -49,19 +54,35 @@ struct Line {
 impl Receipts {
     /// Receipts of a seed.
     pub fn new(seed: u64) -> Self {
-        let shop = |place: &'static Place| Shop {
+        let now = FIRST.parse().expect("the first time is a valid one");
+        Receipts { draw: Draw::new(seed), now, gap: (20, 600), shops: Vec::new() }.with_branches(1)
+    }
+
+    /// With so many branches of each place.
+    pub fn with_branches(mut self, branches: usize) -> Self {
+        let shop = |place: &'static Place, branch: usize| Shop {
             place,
+            id: if branch == 1 { place.id.to_owned() } else { format!("{}-{branch}", place.id) },
+            name: if branch == 1 { place.name.to_owned() } else { format!("{} {branch}", place.name) },
             zone: TimeZone::get(place.zone).expect("places are in zones of the bundled database"),
             issued: 0,
         };
-        let now = FIRST.parse().expect("the first time is a valid one");
-        Receipts { draw: Draw::new(seed), now, shops: PLACES.iter().map(shop).collect() }
+        self.shops = (1..=branches).flat_map(|branch| PLACES.iter().map(move |place| shop(place, branch))).collect();
+        self
+    }
+
+    /// With `count` receipts in about so many days, instead of some 270 a day.
+    pub fn spread(mut self, count: usize, days: usize) -> Self {
+        let mean = days as u64 * 86_400 / count.max(1) as u64;
+        self.gap = (1, (2 * mean).max(1));
+        self
     }
 
     /// Lets time pass until a place is open, and chooses one that is.
     fn next_shop(&mut self) -> usize {
         loop {
-            let seconds = 20 + self.draw.below(600) as i64;
+            let (least, more) = self.gap;
+            let seconds = (least + self.draw.below(more)) as i64;
             self.now += seconds.seconds();
             let open: Vec<usize> = (0..self.shops.len())
                 .filter(|shop| OPEN_HOURS.contains(&self.now.to_zoned(self.shops[*shop].zone.clone()).hour()))
@@ -124,8 +145,8 @@ impl Iterator for Receipts {
         let mut receipt = json!({
             "transaction_id": format!("{:06}", self.shops[index].issued),
             "timestamp": self.timestamp(&self.shops[index]),
-            "place_id": place.id,
-            "place_name": place.name,
+            "place_id": self.shops[index].id,
+            "place_name": self.shops[index].name,
             "items": items,
             "total_amount": number(total),
             "nds_amount": number(vat),
@@ -151,13 +172,14 @@ impl Line {
             "quantity": number(self.quantity),
             "price": number(self.product.price(place)),
             "category": self.product.category,
+            "nds_rate": number(self.product.vat_percent()),
         })
     }
 }
 
 /// Writes receipts as NDJSON.
-pub fn write(seed: u64, count: usize, out: &mut impl Write) -> io::Result<()> {
-    Receipts::new(seed).take(count).try_for_each(|receipt| writeln!(out, "{receipt}"))
+pub fn write(mut receipts: impl Iterator<Item = Value>, out: &mut impl Write) -> io::Result<()> {
+    receipts.try_for_each(|receipt| writeln!(out, "{receipt}"))
 }
 
 #[cfg(test)]
@@ -177,7 +199,7 @@ mod tests {
     fn the_shipped_sample_is_what_the_generator_makes() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../data/sample/receipts-generated.ndjson");
         let mut made = Vec::new();
-        write(SAMPLE.0, SAMPLE.1, &mut made).unwrap();
+        write(Receipts::new(SAMPLE.0).take(SAMPLE.1), &mut made).unwrap();
         if std::env::var_os("UPDATE_SAMPLE").is_some() {
             std::fs::write(path, &made).unwrap();
         }
@@ -228,6 +250,16 @@ mod tests {
             receipt["items"].as_array().unwrap().iter().any(|item| decimal(&item["quantity"]).scale() > 0)
         };
         assert!(count(&by_weight) > 50);
+    }
+
+    #[test]
+    fn a_year_of_branches_is_spread_over_a_year() {
+        let mut receipts = Receipts::new(4).with_branches(10).spread(20_000, 365);
+        let first = receipts.now;
+        let places: BTreeSet<_> = receipts.by_ref().take(20_000).map(|it| it["place_id"].to_string()).collect();
+        assert_eq!(places.len(), 10 * PLACES.len());
+        let days = (receipts.now - first).total(jiff::Unit::Hour).unwrap() / 24.0;
+        assert!((355.0..375.0).contains(&days), "{days} days");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use millrace_ingest::config::ConfigError as GatewayConfigError;
-use millrace_loadgen::{grade::gateway::SendError, open_loop::TargetError};
+use millrace_loadgen::{GatewayError, grade::gateway::SendError};
 use millrace_processors::scoring::{
     configuration::ChangeError,
     model::{BundleError, RuntimeError as LibraryError},
@@ -56,8 +56,8 @@ fn code_of(error: &anyhow::Error) -> u8 {
         _ => {}
     }
     match error.downcast_ref() {
-        Some(TargetError::NotReady { .. }) => return UNAVAILABLE,
-        Some(TargetError::Url(_)) => return USAGE,
+        Some(GatewayError::NotReady { .. }) => return UNAVAILABLE,
+        Some(GatewayError::Url(_)) => return USAGE,
         _ => {}
     }
     match error.downcast_ref() {

@@ -17,48 +17,22 @@ CREATE OR REPLACE VIEW {{database}}.calendar
     start_local String COMMENT 'The same by the zone''s clock, with its offset from UTC: 2026-03-29T00:00:00+01:00.'
 )
 COMMENT 'Which interval each 15 minutes of a period belong to. A view with parameters: FROM calendar(from = ''2026-03-29'', to = ''2026-03-30'', interval = ''1h'', zone = ''Europe/Berlin'').'
-AS WITH
-    -- Length of an interval shorter than a day, in seconds; others have no fixed one.
-    multiIf(
-        {interval:String} IN ('all', 'month', 'week', 'day'), toUInt64(900),
-        match({interval:String}, '^[0-9]{1,4}m$'), toUInt64OrZero(substring({interval:String}, 1, length({interval:String}) - 1)) * 60,
-        match({interval:String}, '^[0-9]{1,2}h$'), toUInt64OrZero(substring({interval:String}, 1, length({interval:String}) - 1)) * 3600,
-        toUInt64(0)) AS seconds,
-    throwIf(seconds = 0 OR seconds % 900 != 0 OR seconds >= 86400,
-        'interval must be a multiple of 15 minutes below a day such as 15m or 6h, day, week, month or all') AS refused,
-    slots AS
-    (
-        SELECT
-            toDateTime((intDiv(toUInt32({from:DateTime('UTC')}) + 899, 900) + number) * 900, 'UTC') AS bucket,
-            toInt64(toUInt32(bucket)) AS at,
-            toInt64(toUInt32(toStartOfDay(bucket, {zone:String}))) AS midnight,
-            timeZoneOffset(toTimeZone(bucket, {zone:String})) AS offset,
-            -- What the clock was moved by since midnight.
-            offset - timeZoneOffset(toDateTime(midnight, {zone:String})) AS moved,
-            intDiv(at - midnight + moved, toInt64(greatest(seconds, 1))) * toInt64(seconds) AS shown,
-            timeZoneOffset(toDateTime(midnight + shown - moved, {zone:String})) = offset AS after_move
-        FROM numbers(toUInt64(greatest(0,
-            intDiv(toInt64(toUInt32({to:DateTime('UTC')})) + 899, 900) - intDiv(toInt64(toUInt32({from:DateTime('UTC')})) + 899, 900))))
-    ),
-    starts AS
-    (
-        SELECT
-            bucket,
-            toDateTime(multiIf(
-                {interval:String} = 'all', toInt64(toUInt32({from:DateTime('UTC')})),
-                {interval:String} = 'month', toInt64(toUInt32(toDateTime(toStartOfMonth(bucket, {zone:String}), {zone:String}))),
-                {interval:String} = 'week', toInt64(toUInt32(toDateTime(toMonday(bucket, {zone:String}), {zone:String}))),
-                {interval:String} = 'day', midnight,
-                if(after_move, midnight + shown - moved, midnight + shown)) + refused, 'UTC') AS start,
-            timeZoneOffset(toTimeZone(start, {zone:String})) AS east
-        FROM slots
-    )
-SELECT
+AS SELECT
     s.bucket AS bucket,
     s.start AS start,
-    concat(formatDateTime(toTimeZone(s.start, {zone:String}), '%Y-%m-%dT%H:%i:%S'), if(s.east < 0, '-', '+'),
-        leftPad(toString(intDiv(abs(s.east), 3600)), 2, '0'), ':', leftPad(toString(intDiv(abs(s.east) % 3600, 60)), 2, '0')) AS start_local
-FROM starts AS s;
+    {{start_local}}
+FROM
+(
+    WITH
+        {{intervals}}
+    SELECT interval_start AS start, r.bucket AS bucket
+    FROM
+    (
+        SELECT toDateTime((intDiv(toUInt32({from:DateTime('UTC')}) + 899, 900) + number) * 900, 'UTC') AS bucket
+        FROM numbers(toUInt64(greatest(0,
+            intDiv(toInt64(toUInt32({to:DateTime('UTC')})) + 899, 900) - intDiv(toInt64(toUInt32({from:DateTime('UTC')})) + 899, 900))))
+    ) AS r
+) AS s;
 
 CREATE OR REPLACE VIEW {{database}}.place_figures
 (
@@ -81,12 +55,12 @@ CREATE OR REPLACE VIEW {{database}}.place_figures
 )
 COMMENT 'Receipts by interval, place and currency. A view with parameters: from, to, interval, zone.'
 AS WITH
-    (a, n) -> intDiv(2 * a + n, 2 * n) - (modulo(2 * a + n, 2 * n) = 0 AND modulo(intDiv(2 * a + n, 2 * n), 2) = 1) AS half_even
+    {{half_even}}
 SELECT
-    c.start AS start,
-    c.start_local AS start_local,
+    s.start AS start,
+    {{start_local}},
     s.place_id AS place_id,
-    tupleElement(max(s.latest_name), 2) AS place_name,
+    argMax(tupleElement(s.latest_name, 2), tupleElement(s.latest_name, 1)) AS place_name,
     s.currency AS currency,
     sum(s.purchases) AS purchases,
     sum(s.purchase_total) AS purchase_total,
@@ -100,11 +74,15 @@ SELECT
     sum(s.return_tips) AS return_tips,
     sum(s.zeros) AS zeros,
     sum(s.zero_tips) AS zero_tips
-FROM {{database}}.place_stats_15m_{{set}} AS s
-INNER JOIN {{database}}.calendar(from = {from:DateTime('UTC')}, to = {to:DateTime('UTC')}, interval = {interval:String}, zone = {zone:String}) AS c
-    ON c.bucket = s.bucket
-WHERE s.bucket >= {from:DateTime('UTC')} AND s.bucket < {to:DateTime('UTC')}
-GROUP BY c.start, c.start_local, s.place_id, s.currency;
+FROM
+(
+    WITH
+        {{intervals}}
+    SELECT interval_start AS start, r.*
+    FROM {{database}}.place_stats_15m_{{set}} AS r
+    WHERE r.bucket >= {from:DateTime('UTC')} AND r.bucket < {to:DateTime('UTC')}
+) AS s
+GROUP BY s.start, s.place_id, s.currency;
 
 CREATE OR REPLACE VIEW {{database}}.category_figures
 (
@@ -124,8 +102,8 @@ CREATE OR REPLACE VIEW {{database}}.category_figures
 )
 COMMENT 'Receipt lines by interval, category and currency. A view with parameters: from, to, interval, zone.'
 AS SELECT
-    c.start AS start,
-    c.start_local AS start_local,
+    s.start AS start,
+    {{start_local}},
     s.category AS category,
     s.currency AS currency,
     sum(s.purchase_lines) AS purchase_lines,
@@ -137,11 +115,50 @@ AS SELECT
     sum(s.zero_lines) AS zero_lines,
     sum(s.zero_quantity) AS zero_quantity,
     sum(s.zero_amount) AS zero_amount
-FROM {{database}}.category_stats_15m_{{set}} AS s
-INNER JOIN {{database}}.calendar(from = {from:DateTime('UTC')}, to = {to:DateTime('UTC')}, interval = {interval:String}, zone = {zone:String}) AS c
-    ON c.bucket = s.bucket
-WHERE s.bucket >= {from:DateTime('UTC')} AND s.bucket < {to:DateTime('UTC')}
-GROUP BY c.start, c.start_local, s.category, s.currency;
+FROM
+(
+    WITH
+        {{intervals}}
+    SELECT interval_start AS start, r.*
+    FROM {{database}}.category_stats_15m_{{set}} AS r
+    WHERE r.bucket >= {from:DateTime('UTC')} AND r.bucket < {to:DateTime('UTC')}
+) AS s
+GROUP BY s.start, s.category, s.currency;
+
+CREATE OR REPLACE VIEW {{database}}.nds_rate_figures
+(
+    start DateTime('UTC') COMMENT 'Start of the interval, UTC.',
+    start_local String COMMENT 'The same by the zone''s clock, with its offset from UTC.',
+    nds_rate LowCardinality(String) COMMENT 'VAT rate in percent, such as 20 or 5.5; empty where the till named none.',
+    currency LowCardinality(String) COMMENT 'ISO 4217 code of the amounts.',
+    purchase_lines UInt64 COMMENT 'Lines of purchases.',
+    purchase_amount Decimal(38, 4) COMMENT 'Sum of their amounts, VAT included, in units of the currency.',
+    return_lines UInt64 COMMENT 'Lines of returns.',
+    return_amount Decimal(38, 4) COMMENT 'Sum of their amounts, VAT included, in units of the currency; normally negative.',
+    zero_lines UInt64 COMMENT 'Lines of receipts with nothing to pay.',
+    zero_amount Decimal(38, 4) COMMENT 'Sum of their amounts, in units of the currency; within the tolerance of totals.'
+)
+COMMENT 'Receipt lines by interval, VAT rate and currency. A view with parameters: from, to, interval, zone.'
+AS SELECT
+    s.start AS start,
+    {{start_local}},
+    s.nds_rate AS nds_rate,
+    s.currency AS currency,
+    sum(s.purchase_lines) AS purchase_lines,
+    sum(s.purchase_amount) AS purchase_amount,
+    sum(s.return_lines) AS return_lines,
+    sum(s.return_amount) AS return_amount,
+    sum(s.zero_lines) AS zero_lines,
+    sum(s.zero_amount) AS zero_amount
+FROM
+(
+    WITH
+        {{intervals}}
+    SELECT interval_start AS start, r.*
+    FROM {{database}}.nds_rate_stats_15m_{{set}} AS r
+    WHERE r.bucket >= {from:DateTime('UTC')} AND r.bucket < {to:DateTime('UTC')}
+) AS s
+GROUP BY s.start, s.nds_rate, s.currency;
 
 CREATE OR REPLACE VIEW {{database}}.payment_figures
 (
@@ -164,10 +181,10 @@ CREATE OR REPLACE VIEW {{database}}.payment_figures
 )
 COMMENT 'VAT and tips by interval, means of payment and currency. A view with parameters: from, to, interval, zone.'
 AS WITH
-    (a, n) -> intDiv(2 * a + n, 2 * n) - (modulo(2 * a + n, 2 * n) = 0 AND modulo(intDiv(2 * a + n, 2 * n), 2) = 1) AS half_even
+    {{half_even}}
 SELECT
-    c.start AS start,
-    c.start_local AS start_local,
+    s.start AS start,
+    {{start_local}},
     s.payment_method AS payment_method,
     s.currency AS currency,
     sum(s.purchases) AS purchases,
@@ -183,11 +200,15 @@ SELECT
     sum(s.return_tips) AS return_tips,
     sum(s.zeros) AS zeros,
     sum(s.zero_tips) AS zero_tips
-FROM {{database}}.tax_tip_stats_15m_{{set}} AS s
-INNER JOIN {{database}}.calendar(from = {from:DateTime('UTC')}, to = {to:DateTime('UTC')}, interval = {interval:String}, zone = {zone:String}) AS c
-    ON c.bucket = s.bucket
-WHERE s.bucket >= {from:DateTime('UTC')} AND s.bucket < {to:DateTime('UTC')}
-GROUP BY c.start, c.start_local, s.payment_method, s.currency;
+FROM
+(
+    WITH
+        {{intervals}}
+    SELECT interval_start AS start, r.*
+    FROM {{database}}.tax_tip_stats_15m_{{set}} AS r
+    WHERE r.bucket >= {from:DateTime('UTC')} AND r.bucket < {to:DateTime('UTC')}
+) AS s
+GROUP BY s.start, s.payment_method, s.currency;
 
 CREATE OR REPLACE VIEW {{database}}.tax_tip_figures
 (
@@ -209,10 +230,10 @@ CREATE OR REPLACE VIEW {{database}}.tax_tip_figures
 )
 COMMENT 'VAT and tips by interval and currency, whatever the means of payment. A view with parameters: from, to, interval, zone.'
 AS WITH
-    (a, n) -> intDiv(2 * a + n, 2 * n) - (modulo(2 * a + n, 2 * n) = 0 AND modulo(intDiv(2 * a + n, 2 * n), 2) = 1) AS half_even
+    {{half_even}}
 SELECT
-    c.start AS start,
-    c.start_local AS start_local,
+    s.start AS start,
+    {{start_local}},
     s.currency AS currency,
     sum(s.purchases) AS purchases,
     sum(s.purchase_total) AS purchase_total,
@@ -227,11 +248,15 @@ SELECT
     sum(s.return_tips) AS return_tips,
     sum(s.zeros) AS zeros,
     sum(s.zero_tips) AS zero_tips
-FROM {{database}}.tax_tip_stats_15m_{{set}} AS s
-INNER JOIN {{database}}.calendar(from = {from:DateTime('UTC')}, to = {to:DateTime('UTC')}, interval = {interval:String}, zone = {zone:String}) AS c
-    ON c.bucket = s.bucket
-WHERE s.bucket >= {from:DateTime('UTC')} AND s.bucket < {to:DateTime('UTC')}
-GROUP BY c.start, c.start_local, s.currency;
+FROM
+(
+    WITH
+        {{intervals}}
+    SELECT interval_start AS start, r.*
+    FROM {{database}}.tax_tip_stats_15m_{{set}} AS r
+    WHERE r.bucket >= {from:DateTime('UTC')} AND r.bucket < {to:DateTime('UTC')}
+) AS s
+GROUP BY s.start, s.currency;
 
 CREATE OR REPLACE VIEW {{database}}.load_figures
 (
@@ -249,7 +274,7 @@ CREATE OR REPLACE VIEW {{database}}.load_figures
 )
 COMMENT 'Receipts and transactions by hour of the day and currency: when the day is busy. A view with parameters: from, to, zone.'
 AS WITH
-    (a, n) -> intDiv(2 * a + n, 2 * n) - (modulo(2 * a + n, 2 * n) = 0 AND modulo(intDiv(2 * a + n, 2 * n), 2) = 1) AS half_even
+    {{half_even}}
 SELECT
     u.hour AS hour,
     u.currency AS currency,
@@ -316,10 +341,10 @@ CREATE OR REPLACE VIEW {{database}}.transaction_figures
 )
 COMMENT 'Transactions by interval and currency, with how many were decided what. A view with parameters: from, to, interval, zone.'
 AS WITH
-    (a, n) -> intDiv(2 * a + n, 2 * n) - (modulo(2 * a + n, 2 * n) = 0 AND modulo(intDiv(2 * a + n, 2 * n), 2) = 1) AS half_even
+    {{half_even}}
 SELECT
-    c.start AS start,
-    c.start_local AS start_local,
+    s.start AS start,
+    {{start_local}},
     s.currency AS currency,
     sum(s.transactions) AS transactions,
     sum(s.amount) AS amount,
@@ -332,11 +357,15 @@ SELECT
     sum(s.late) AS late,
     sum(s.scoring_millionths) / 1000000 / sum(s.transactions) AS mean_scoring,
     max(s.max_scoring) AS max_scoring
-FROM {{database}}.transaction_stats_1m_{{set}} AS s
-INNER JOIN {{database}}.calendar(from = {from:DateTime('UTC')}, to = {to:DateTime('UTC')}, interval = {interval:String}, zone = {zone:String}) AS c
-    ON c.bucket = toStartOfFifteenMinutes(s.bucket)
-WHERE s.bucket >= {from:DateTime('UTC')} AND s.bucket < {to:DateTime('UTC')}
-GROUP BY c.start, c.start_local, s.currency;
+FROM
+(
+    WITH
+        {{intervals}}
+    SELECT interval_start AS start, r.*
+    FROM {{database}}.transaction_stats_1m_{{set}} AS r
+    WHERE r.bucket >= {from:DateTime('UTC')} AND r.bucket < {to:DateTime('UTC')}
+) AS s
+GROUP BY s.start, s.currency;
 
 CREATE OR REPLACE VIEW {{database}}.customer_figures
 (
@@ -357,7 +386,7 @@ CREATE OR REPLACE VIEW {{database}}.customer_figures
 )
 COMMENT 'Transactions by interval, customer and currency. Customers are rolled up by UTC day, so intervals are day, week, month or all, in UTC. A view with parameters: from, to (dates, to excluded), interval.'
 AS WITH
-    (a, n) -> intDiv(2 * a + n, 2 * n) - (modulo(2 * a + n, 2 * n) = 0 AND modulo(intDiv(2 * a + n, 2 * n), 2) = 1) AS half_even,
+    {{half_even}},
     throwIf({interval:String} NOT IN ('all', 'month', 'week', 'day'), 'interval must be day, week, month or all') AS refused
 SELECT
     multiIf(
@@ -381,65 +410,6 @@ SELECT
 FROM {{database}}.customer_stats_1d_{{set}} AS s
 WHERE s.day >= {from:Date} AND s.day < {to:Date}
 GROUP BY start, s.customer_id, s.currency;
-
-CREATE OR REPLACE VIEW {{database}}.place_directory
-(
-    place_id String COMMENT 'Place of purchase.',
-    place_name String COMMENT 'Its name on its last receipt.',
-    names UInt64 COMMENT 'How many names it has had; place_names has them.',
-    first_at DateTime('UTC') COMMENT 'Start of the 15 minutes of its first receipt, UTC.',
-    last_at DateTime('UTC') COMMENT 'Start of the 15 minutes of its last receipt, UTC.',
-    purchases UInt64 COMMENT 'Receipts with a total above zero, in all currencies.',
-    returns UInt64 COMMENT 'Receipts with a total below zero, in all currencies.',
-    currencies Array(String) COMMENT 'ISO 4217 codes of its receipts, in their order.'
-)
-COMMENT 'Every place that ever made out a receipt.'
-AS SELECT
-    s.place_id AS place_id,
-    tupleElement(max(s.latest), 2) AS place_name,
-    uniqExact(tupleElement(s.latest, 2)) AS names,
-    min(s.bucket) AS first_at,
-    max(s.bucket) AS last_at,
-    sum(s.purchases) AS purchases,
-    sum(s.returns) AS returns,
-    arraySort(groupUniqArrayArray(s.currencies)) AS currencies
-FROM
-(
-    -- What a bucket says first, whatever parts it lies in.
-    SELECT
-        place_id,
-        bucket,
-        max(latest_name) AS latest,
-        sum(purchases) AS purchases,
-        sum(returns) AS returns,
-        groupUniqArray(toString(currency)) AS currencies
-    FROM {{database}}.place_stats_15m_{{set}}
-    GROUP BY place_id, bucket
-) AS s
-GROUP BY s.place_id;
-
-CREATE OR REPLACE VIEW {{database}}.place_names
-(
-    place_id String COMMENT 'Place of purchase.',
-    place_name String COMMENT 'A name it had at the end of some 15 minutes.',
-    first_at DateTime('UTC') COMMENT 'Start of the first such 15 minutes, UTC.',
-    last_at DateTime('UTC') COMMENT 'Start of the last such 15 minutes, UTC.',
-    purchases UInt64 COMMENT 'Receipts with a total above zero in such 15 minutes.'
-)
-COMMENT 'The names that places had, and when.'
-AS SELECT
-    s.place_id AS place_id,
-    s.place_name AS place_name,
-    min(s.bucket) AS first_at,
-    max(s.bucket) AS last_at,
-    sum(s.purchases) AS purchases
-FROM
-(
-    SELECT place_id, bucket, tupleElement(max(latest_name), 2) AS place_name, sum(purchases) AS purchases
-    FROM {{database}}.place_stats_15m_{{set}}
-    GROUP BY place_id, bucket
-) AS s
-GROUP BY s.place_id, s.place_name;
 
 CREATE OR REPLACE VIEW {{database}}.fallback_1d
 (

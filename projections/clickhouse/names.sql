@@ -1,8 +1,5 @@
 -- The public names of rollups: views that group a set's rows, so that their figures are always finished. Those of tables are made from
 -- the tables' own columns.
---
--- Means are rounded half to even to 4 digits. The lambda does it in integers: (2a + n) div 2n rounds halves up, and one is taken off
--- where it was a half that became odd.
 
 CREATE OR REPLACE VIEW {{database}}.transaction_stats_1m
 (
@@ -22,7 +19,7 @@ CREATE OR REPLACE VIEW {{database}}.transaction_stats_1m
 )
 COMMENT 'Transactions by minute and currency.'
 AS WITH
-    (a, n) -> intDiv(2 * a + n, 2 * n) - (modulo(2 * a + n, 2 * n) = 0 AND modulo(intDiv(2 * a + n, 2 * n), 2) = 1) AS half_even
+    {{half_even}}
 SELECT
     s.bucket AS bucket,
     s.currency AS currency,
@@ -59,7 +56,7 @@ CREATE OR REPLACE VIEW {{database}}.customer_stats_1d
 )
 COMMENT 'Transactions by day, customer and currency.'
 AS WITH
-    (a, n) -> intDiv(2 * a + n, 2 * n) - (modulo(2 * a + n, 2 * n) = 0 AND modulo(intDiv(2 * a + n, 2 * n), 2) = 1) AS half_even
+    {{half_even}}
 SELECT
     s.day AS day,
     s.customer_id AS customer_id,
@@ -98,7 +95,7 @@ CREATE OR REPLACE VIEW {{database}}.place_stats_15m
 )
 COMMENT 'Receipts by 15 minutes, place and currency.'
 AS WITH
-    (a, n) -> intDiv(2 * a + n, 2 * n) - (modulo(2 * a + n, 2 * n) = 0 AND modulo(intDiv(2 * a + n, 2 * n), 2) = 1) AS half_even
+    {{half_even}}
 SELECT
     s.bucket AS bucket,
     s.place_id AS place_id,
@@ -186,3 +183,29 @@ AS SELECT
     sum(s.zero_amount) AS zero_amount
 FROM {{database}}.category_stats_15m_{{set}} AS s
 GROUP BY s.bucket, s.category, s.currency;
+
+CREATE OR REPLACE VIEW {{database}}.nds_rate_stats_15m
+(
+    bucket DateTime('UTC') COMMENT 'Start of the 15 minutes in which the receipts were made out, UTC.',
+    nds_rate LowCardinality(String) COMMENT 'VAT rate in percent, such as 20 or 5.5; empty where the till named none.',
+    currency LowCardinality(String) COMMENT 'ISO 4217 code of the amounts.',
+    purchase_lines UInt64 COMMENT 'Lines of purchases.',
+    purchase_amount Decimal(38, 4) COMMENT 'Sum of their amounts, VAT included, in units of the currency.',
+    return_lines UInt64 COMMENT 'Lines of returns.',
+    return_amount Decimal(38, 4) COMMENT 'Sum of their amounts, VAT included, in units of the currency; normally negative.',
+    zero_lines UInt64 COMMENT 'Lines of receipts with nothing to pay.',
+    zero_amount Decimal(38, 4) COMMENT 'Sum of their amounts, in units of the currency; within the tolerance of totals.'
+)
+COMMENT 'Receipt lines by 15 minutes, VAT rate and currency.'
+AS SELECT
+    s.bucket AS bucket,
+    s.nds_rate AS nds_rate,
+    s.currency AS currency,
+    sum(s.purchase_lines) AS purchase_lines,
+    sum(s.purchase_amount) AS purchase_amount,
+    sum(s.return_lines) AS return_lines,
+    sum(s.return_amount) AS return_amount,
+    sum(s.zero_lines) AS zero_lines,
+    sum(s.zero_amount) AS zero_amount
+FROM {{database}}.nds_rate_stats_15m_{{set}} AS s
+GROUP BY s.bucket, s.nds_rate, s.currency;

@@ -37,7 +37,7 @@ def frames(accepted):
         common = {"at": receipt.at, "kind": kind, "place_id": receipt.place, "currency": receipt.currency}
         of_receipts.append(common | {"total": receipt.total, "nds": receipt.vat, "tips": receipt.tips})
         for line in receipt.lines:
-            of_lines.append(common | {"category": line.category, "quantity": line.quantity, "amount": line.amount})
+            of_lines.append(common | {"category": line.category, "nds_rate": line.nds_rate, "quantity": line.quantity, "amount": line.amount})
     return pandas.DataFrame(of_receipts), pandas.DataFrame(of_lines)
 
 
@@ -85,6 +85,7 @@ OF_RECEIPTS = (
 OF_LINES = tuple(
     (kind, f"{kind}_lines", {"quantity": f"{kind}_quantity", "amount": f"{kind}_amount"}) for kind in ("purchase", "return", "zero")
 )
+OF_RATES = tuple((kind, f"{kind}_lines", {"amount": f"{kind}_amount"}) for kind in ("purchase", "return", "zero"))
 OF_LOAD = (
     ("purchase", "purchases", {"total": "purchase_total"}),
     ("return", "returns", {"total": "return_total"}),
@@ -98,7 +99,8 @@ class Api:
 
     def rows(self, path, **parameters):
         query = urllib.parse.urlencode(parameters)
-        request = urllib.request.Request(f"{self.url}/api/v1/analytics/{path}?{query}")
+        path += "&" if "?" in path else "?"
+        request = urllib.request.Request(f"{self.url}/api/v1/analytics/{path}{query}")
         request.add_header("accept", "application/vnd.apache.parquet")
         with urllib.request.urlopen(request) as answer:
             return pyarrow.parquet.read_table(io.BytesIO(answer.read())).to_pylist()
@@ -151,10 +153,11 @@ def compare(api, accepted):
                 ("places", of_receipts, "place_id", OF_RECEIPTS),
                 ("categories", of_lines, "category", OF_LINES),
                 ("taxes-and-tips", of_receipts, None, OF_RECEIPTS),
+                ("taxes-and-tips?by=nds_rate", of_lines, "nds_rate", OF_RATES),
             ):
                 keys = ["start"] + ([key] if key else []) + ["currency"]
                 table = sums(frame.assign(start=starts(frame, interval, zone, begin)), keys, columns)
-                if path != "categories":
+                if columns is OF_RECEIPTS:
                     table = with_mean(table)
                 names = list(next(iter(table.values())))
                 found = of_api(api.rows(path, interval=interval, **period), keys, names)

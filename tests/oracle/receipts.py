@@ -13,6 +13,7 @@ import argparse
 import collections
 import csv
 import datetime
+import decimal
 import gzip
 import itertools
 import json
@@ -26,12 +27,14 @@ TOLERANCE = 100  # a total may differ by 0.01 from the sum of its lines
 GRAINS = {"15m": 15 * 60, "1h": 3600, "1d": 86400}
 
 Receipt = collections.namedtuple("Receipt", "place currency at total vat tips lines")
-Line = collections.namedtuple("Line", "category quantity price amount")
+Line = collections.namedtuple("Line", "category quantity price amount nds_rate")
 
 
-def line(category, quantity, price):
+def line(category, quantity, price, nds_rate=None):
+    """A line; its rate of VAT as figures name it: digits that count, and nothing where it is not known."""
+    nds_rate = "" if nds_rate is None else f"{decimal.Decimal(nds_rate).normalize():f}"
     quantity, price = scaled(quantity, QUANTITY_DIGITS), scaled(price, MONEY_DIGITS)
-    return Line(category, quantity, price, divide_half_even(quantity * price, 10**QUANTITY_DIGITS))
+    return Line(category, quantity, price, divide_half_even(quantity * price, 10**QUANTITY_DIGITS), nds_rate)
 
 
 def opened(path):
@@ -116,7 +119,7 @@ def contract_receipts(path, zone, currency):
             at = datetime.datetime.fromisoformat(document["timestamp"])
             at = at if at.tzinfo else at.replace(tzinfo=zone)
             money = {name: scaled(document.get(name, "0"), MONEY_DIGITS) for name in ("total_amount", "nds_amount", "tips_amount")}
-            lines = [line(item["category"], item["quantity"], item["price"]) for item in document["items"]]
+            lines = [line(item["category"], item["quantity"], item["price"], item.get("nds_rate")) for item in document["items"]]
             yield Receipt(document["place_id"], document.get("currency", currency), int(at.timestamp()), *money.values(), lines)
 
 

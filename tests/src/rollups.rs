@@ -33,8 +33,10 @@ const ROLLUPS: &[Rollup] = &[
     Rollup {
         name: "place_name_stats_1d",
         key: "day, place_id, place_name",
-        columns: "receipts, first_at, last_at",
+        columns: "receipts, purchases, returns, currencies, first_at, last_at",
         base: "SELECT toDate(occurred_at) AS day, place_id, toString(place_name) AS place_name, count() AS receipts,
+               countIf(kind = 'purchase') AS purchases, countIf(kind = 'return') AS returns,
+               arraySort(groupUniqArray(toString(currency))) AS currencies,
                min(occurred_at) AS first_at, max(occurred_at) AS last_at FROM receipts GROUP BY day, place_id, place_name",
     },
     Rollup {
@@ -67,6 +69,16 @@ const ROLLUPS: &[Rollup] = &[
                sumIf(i.amount, kind = 'purchase') AS purchase_amount, countIf(kind = 'return') AS return_lines,
                sumIf(quantity, kind = 'return') AS return_quantity, sumIf(i.amount, kind = 'return') AS return_amount,
                countIf(kind = 'zero') AS zero_lines FROM receipt_items AS i GROUP BY bucket, category, currency",
+    },
+    Rollup {
+        name: "nds_rate_stats_15m",
+        key: "bucket, nds_rate, currency",
+        columns: "purchase_lines, purchase_amount, return_lines, return_amount, zero_lines, zero_amount",
+        base: "SELECT toStartOfFifteenMinutes(occurred_at) AS bucket, ifNull(toString(i.nds_rate), '') AS nds_rate, currency,
+               countIf(kind = 'purchase') AS purchase_lines, sumIf(i.amount, kind = 'purchase') AS purchase_amount,
+               countIf(kind = 'return') AS return_lines, sumIf(i.amount, kind = 'return') AS return_amount,
+               countIf(kind = 'zero') AS zero_lines, sumIf(i.amount, kind = 'zero') AS zero_amount
+               FROM receipt_items AS i GROUP BY bucket, nds_rate, currency",
     },
 ];
 

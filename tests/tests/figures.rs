@@ -1,5 +1,5 @@
-//! Every figure of the query API over generated receipts, against pandas over the file; some of it sent twice and in disorder. And that
-//! whoever sends something can ask for figures that hold it.
+//! Every figure of the query API over generated receipts, against pandas over the file; some of it sent twice, in disorder, and into
+//! hours whose figures had long been shown. And that whoever sends something can ask for figures that hold it.
 
 use millrace_ingest::GatewayConfig;
 use millrace_loadgen::receipts::Receipts;
@@ -13,7 +13,7 @@ use tokio::task::block_in_place;
 const RECEIPTS: usize = 20_000;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_figure_of_generated_receipts_is_the_oracles_though_some_came_twice_and_in_disorder() {
+async fn every_figure_of_generated_receipts_is_the_oracles_though_some_came_twice_late_and_in_disorder() {
     let deployment = Deployment::new("figures").await;
     // A gateway that remembers no ids leaves duplicates to the processor.
     let services = Services::of(&deployment, &["gateway.remembered_ids_max=0"]);
@@ -23,18 +23,23 @@ async fn every_figure_of_generated_receipts_is_the_oracles_though_some_came_twic
     let mut disordered = plain.clone();
     disordered.extend(plain.iter().filter(|_| random.random_ratio(1, 20)).cloned());
     disordered.shuffle(&mut random);
-    let [file, sent] = ["plain.ndjson", "disordered.ndjson"].map(|name| services.folder().join(name));
+    let file = services.folder().join("plain.ndjson");
     fs::write(&file, plain.join("\n")).expect("the folder can be written to");
-    fs::write(&sent, disordered.join("\n")).expect("the folder can be written to");
 
-    let mut send = Command::new(binary());
-    send.args(["loadgen", "send", "--quiet", "--json", "--kind", "receipts", "--url", &services.url(Service::Gateway)])
-        .arg(&sent);
-    let output = block_in_place(|| send.output()).expect("it starts");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let report: Json = serde_json::from_slice(&output.stdout).expect("a report");
-    assert_eq!(report["items"]["read"], json!(disordered.len()), "{report}");
-    oracle::queryable(&deployment).await;
+    // The last tenth, from anywhere in the ten weeks, comes when everything before it can be asked for.
+    let (timely, late) = disordered.split_at(disordered.len() / 10 * 9);
+    for (name, part) in [("timely.ndjson", timely), ("late.ndjson", late)] {
+        let sent = services.folder().join(name);
+        fs::write(&sent, part.join("\n")).expect("the folder can be written to");
+        let url = services.url(Service::Gateway);
+        let mut send = Command::new(binary());
+        send.args(["loadgen", "send", "--quiet", "--json", "--kind", "receipts", "--url", &url]).arg(&sent);
+        let output = block_in_place(|| send.output()).expect("it starts");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let report: Json = serde_json::from_slice(&output.stdout).expect("a report");
+        assert_eq!(report["items"]["read"], json!(part.len()), "{report}");
+        oracle::queryable(&deployment).await;
+    }
     assert_eq!(deployment.value("SELECT count() FROM receipts").await, RECEIPTS.to_string());
     assert_ne!(deployment.value("SELECT count() FROM duplicates").await, "0");
     let compared = block_in_place(|| oracle::figures(&services.url(Service::Gateway), &file));

@@ -1,8 +1,9 @@
 //! A gateway that is sent single transactions, each of which waits for its answer.
 
 use super::{Latencies, Schedule, Transactions};
+use crate::gateway::{Gateway, GatewayError, why};
 use jiff::Timestamp;
-use reqwest::{Client, Url, header::CONTENT_TYPE};
+use reqwest::{Url, header::CONTENT_TYPE};
 use serde::Deserialize;
 use std::{
     collections::BTreeMap,
@@ -19,32 +20,10 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Bodies that are due and not on their way yet. Their number shows only when this process gets no CPU time.
 const DUE_MAX: usize = 1_024;
 
-/// Nothing can be sent.
-#[derive(Debug, thiserror::Error)]
-pub enum TargetError {
-    /// The gateway's address is not one.
-    #[error("{0} is not an address of a gateway, such as http://127.0.0.1:8080")]
-    Url(String),
-    /// The HTTP client could not be set up.
-    #[error("cannot set up the HTTP client: {0}")]
-    Client(reqwest::Error),
-    /// Nobody is there, or it takes no writes.
-    #[error(
-        "the gateway at {url} is not ready ({reason}); start it with `millrace up`, or name another with --gateway"
-    )]
-    NotReady {
-        /// Its address.
-        url: Url,
-        /// What it said.
-        reason: String,
-    },
-}
-
 /// Where transactions go.
 #[derive(Debug, Clone)]
 pub struct Target {
-    client: Client,
-    base: Url,
+    gateway: Gateway,
     endpoint: Url,
     connections: Arc<Semaphore>,
 }
@@ -84,33 +63,21 @@ struct Done {
 
 impl Target {
     /// A gateway, reached over at most so many connections. Nothing is sent yet.
-    pub fn new(gateway: &str, connections: usize) -> Result<Self, TargetError> {
-        let bad = || TargetError::Url(gateway.to_owned());
-        let base: Url = gateway.parse().map_err(|_| bad())?;
-        let endpoint = base.join("/api/v1/transactions").ok().filter(|url| matches!(url.scheme(), "http" | "https"));
-        let mut client = Client::builder()
-            .user_agent(concat!("millrace-bench/", env!("CARGO_PKG_VERSION")))
-            .timeout(PATIENCE)
-            .tcp_nodelay(true)
-            .redirect(reqwest::redirect::Policy::none())
-            .pool_max_idle_per_host(connections);
-        if matches!(base.host_str(), Some("localhost" | "127.0.0.1" | "[::1]")) {
-            client = client.no_proxy();
-        }
-        Ok(Self {
-            client: client.build().map_err(TargetError::Client)?,
-            endpoint: endpoint.ok_or_else(bad)?,
-            base,
-            connections: Arc::new(Semaphore::new(connections)),
-        })
+    ///
+    /// # Errors
+    /// When the address is none.
+    pub fn new(gateway: &str, connections: usize) -> Result<Self, GatewayError> {
+        let gateway = Gateway::new(gateway, connections, PATIENCE)?;
+        let endpoint = gateway.at("/api/v1/transactions");
+        Ok(Self { gateway, endpoint, connections: Arc::new(Semaphore::new(connections)) })
     }
 
     /// Asks the gateway whether it takes writes.
-    pub async fn check_ready(&self) -> Result<(), TargetError> {
-        let failed = |reason: String| TargetError::NotReady { url: self.base.clone(), reason };
-        let health = self.base.join("/health/ready").map_err(|error| failed(error.to_string()))?;
-        let answer = self.client.get(health).send().await.map_err(|error| failed(why(&error).to_owned()))?;
-        if answer.status().is_success() { Ok(()) } else { Err(failed(answer.status().to_string())) }
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn check_ready(&self) -> Result<(), GatewayError> {
+        self.gateway.check_ready().await
     }
 
     /// Sends at the times of a schedule, whatever becomes of earlier requests, and waits for all answers.
@@ -152,7 +119,7 @@ impl Target {
     async fn send(self, due: Instant, body: Vec<u8>) -> Done {
         let _connection = self.connections.acquire().await.expect("it is never closed");
         let sent = Instant::now();
-        let request = self.client.post(self.endpoint).header(CONTENT_TYPE, "application/json").body(body);
+        let request = self.gateway.client.post(self.endpoint).header(CONTENT_TYPE, "application/json").body(body);
         let answer = async {
             let response = request.send().await?;
             let status = response.status().as_u16();
@@ -168,17 +135,6 @@ impl Target {
             Ok((status, Some(scored.decision_source.ok_or("no decision_source")?)))
         });
         Done { due, sent, ended, answer }
-    }
-}
-
-/// A word for why there is no answer.
-fn why(error: &reqwest::Error) -> &'static str {
-    if error.is_timeout() {
-        "no answer in time"
-    } else if error.is_connect() {
-        "no connection"
-    } else {
-        "connection broken"
     }
 }
 

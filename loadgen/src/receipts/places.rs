@@ -34,6 +34,11 @@ impl Product {
         Decimal::new(self.price, place.digits)
     }
 
+    /// Its rate of VAT in percent.
+    pub fn vat_percent(&self) -> Decimal {
+        Decimal::new(self.vat, 1).normalize()
+    }
+
     /// VAT contained in an amount.
     pub fn vat_in(&self, amount: Decimal) -> Decimal {
         amount * Decimal::from(self.vat) / Decimal::from(1000 + self.vat)

@@ -2,8 +2,10 @@
 
 mod machine;
 mod model;
+mod query;
 mod score;
 mod scoring;
+mod visible;
 
 use crate::config::ConfigArgs;
 use anyhow::Result;
@@ -15,6 +17,8 @@ Examples:
   millrace bench score --rate 1000 --seconds 10
   millrace bench scoring --retained 5,50,500
   millrace bench model training/bundles/default
+  millrace bench query
+  millrace bench visible --rate 4000
   millrace bench score --rate 200 --gateway http://127.0.0.1:8080 --json | jq '.ratio'";
 
 #[derive(clap::Args)]
@@ -36,6 +40,12 @@ enum What {
     /// How long a model takes for a score, alone and through the pool
     #[command(after_help = model::EXAMPLES)]
     Model(model::Args),
+    /// How long the query API takes for what people ask of a year of receipts
+    #[command(after_help = query::EXAMPLES)]
+    Query(query::Args),
+    /// How long it takes from sending a receipt until figures hold it
+    #[command(after_help = visible::EXAMPLES)]
+    Visible(visible::Args),
 }
 
 pub fn run(args: &Args) -> Result<ExitCode> {
@@ -43,5 +53,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         What::Score(score) => score::run(score, &args.config),
         What::Scoring(scoring) => scoring::run(scoring),
         What::Model(model) => model::run(model),
+        What::Query(query) => query::run(query, &args.config),
+        What::Visible(visible) => visible::run(visible, &args.config),
     }
 }

@@ -2,7 +2,10 @@
 
 use crate::config::block_on;
 use anyhow::Result;
-use millrace_loadgen::{SendArgs, receipts};
+use millrace_loadgen::{
+    SendArgs,
+    receipts::{self, Receipts},
+};
 use std::{
     io::{BufWriter, Write as _, stdout},
     process::ExitCode,
@@ -11,6 +14,7 @@ use std::{
 pub const EXAMPLES: &str = "Examples:
   millrace loadgen send data/sample/receipts-generated.ndjson --kind receipts
   millrace loadgen generate --seed 7 --count 10000 > receipts.ndjson
+  millrace loadgen generate --count 259000 --days 365 --branches 10 | millrace loadgen send --kind receipts --format ndjson -
   millrace loadgen send online_retail.csv.gz --mapping data/mappings/online-retail.toml --answers answers.ndjson";
 
 #[derive(clap::Args)]
@@ -30,15 +34,25 @@ enum Action {
         /// How many
         #[arg(long, default_value_t = 1_000)]
         count: usize,
+        /// Days over which they are spread, from September 2025; otherwise there are some 270 a day
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+        days: Option<u16>,
+        /// Branches of each place
+        #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+        branches: u16,
     },
 }
 
 pub fn run(args: Args) -> Result<ExitCode> {
     match args.action {
         Action::Send(send) => block_on(async { Ok(ExitCode::from(send.run().await?)) }),
-        Action::Generate { seed, count } => {
+        Action::Generate { seed, count, days, branches } => {
             let mut out = BufWriter::new(stdout().lock());
-            receipts::write(seed, count, &mut out)?;
+            let mut made = Receipts::new(seed).with_branches(branches.into());
+            if let Some(days) = days {
+                made = made.spread(count, days.into());
+            }
+            receipts::write(made.take(count), &mut out)?;
             out.flush()?;
             Ok(ExitCode::SUCCESS)
         }

@@ -130,3 +130,36 @@ AS SELECT
     sumIf(i.amount, i.kind = 'zero') AS zero_amount
 FROM {{database}}.receipt_items_{{set}} AS i
 GROUP BY bucket, category, currency;
+
+-- Goods by rate of VAT. Tills name it for each line or not at all.
+CREATE TABLE IF NOT EXISTS {{database}}.nds_rate_stats_15m_{{set}}
+(
+    bucket DateTime('UTC') COMMENT 'Start of the 15 minutes in which the receipts were made out, UTC.' CODEC(Delta, ZSTD(1)),
+    nds_rate LowCardinality(String) COMMENT 'VAT rate in percent, such as 20 or 5.5; empty where the till named none.',
+    currency LowCardinality(String) COMMENT 'ISO 4217 code of the amounts.',
+    purchase_lines SimpleAggregateFunction(sum, UInt64) COMMENT 'Lines of purchases.',
+    purchase_amount SimpleAggregateFunction(sum, Decimal(38, 4)) COMMENT 'Sum of their amounts, VAT included, in units of the currency.',
+    return_lines SimpleAggregateFunction(sum, UInt64) COMMENT 'Lines of returns.',
+    return_amount SimpleAggregateFunction(sum, Decimal(38, 4)) COMMENT 'Sum of their amounts, VAT included, in units of the currency; normally negative.',
+    zero_lines SimpleAggregateFunction(sum, UInt64) COMMENT 'Lines of receipts with nothing to pay.',
+    zero_amount SimpleAggregateFunction(sum, Decimal(38, 4)) COMMENT 'Sum of their amounts, in units of the currency; within the tolerance of totals.'
+)
+ENGINE = {{aggregating_merge_tree}}
+ORDER BY (bucket, nds_rate, currency)
+SETTINGS {{deduplication}}
+COMMENT 'Receipt lines by 15 minutes, VAT rate and currency; read nds_rate_stats_15m.';
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS {{database}}.nds_rate_stats_15m_feed_{{set}}
+TO {{database}}.nds_rate_stats_15m_{{set}}
+AS SELECT
+    toStartOfFifteenMinutes(i.occurred_at) AS bucket,
+    ifNull(toString(i.nds_rate), '') AS nds_rate,
+    i.currency AS currency,
+    countIf(i.kind = 'purchase') AS purchase_lines,
+    sumIf(i.amount, i.kind = 'purchase') AS purchase_amount,
+    countIf(i.kind = 'return') AS return_lines,
+    sumIf(i.amount, i.kind = 'return') AS return_amount,
+    countIf(i.kind = 'zero') AS zero_lines,
+    sumIf(i.amount, i.kind = 'zero') AS zero_amount
+FROM {{database}}.receipt_items_{{set}} AS i
+GROUP BY bucket, nds_rate, currency;

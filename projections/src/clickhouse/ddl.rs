@@ -5,6 +5,13 @@
 
 use super::{ClickHouseConfig, DatabaseName, set::Set};
 
+/// Words that several views have in common. They are SQL of their own files and may hold other placeholders.
+const FRAGMENTS: [(&str, &str); 3] = [
+    ("{{half_even}}", include_str!("../../clickhouse/fragments/half_even.sql")),
+    ("{{intervals}}", include_str!("../../clickhouse/fragments/intervals.sql")),
+    ("{{start_local}}", include_str!("../../clickhouse/fragments/start_local.sql")),
+];
+
 /// How statements are filled in.
 #[derive(Debug, Clone)]
 pub(super) struct Ddl {
@@ -38,6 +45,7 @@ impl Ddl {
     pub(super) fn fill_in(&self, sql: &str, set: Set) -> String {
         let prefix = if self.replicated { "Replicated" } else { "" };
         let engine = |name: &str| format!("{prefix}{name}");
+        let sql = FRAGMENTS.iter().fold(sql.to_owned(), |sql, (name, words)| sql.replace(name, words.trim_end()));
         [
             ("{{merge_tree}}", engine("MergeTree")),
             ("{{aggregating_merge_tree}}", engine("AggregatingMergeTree")),
@@ -47,7 +55,7 @@ impl Ddl {
             ("{{set}}", set.to_string()),
         ]
         .iter()
-        .fold(sql.to_owned(), |sql, (placeholder, words)| sql.replace(placeholder, words))
+        .fold(sql, |sql, (placeholder, words)| sql.replace(placeholder, words))
     }
 
     /// How a table is told how many tokens to remember. A replicated one forgets them by number and by time, whichever comes first.

@@ -424,3 +424,35 @@ async fn a_customer_and_the_model_are_told_by_day() {
     assert_eq!(defaulted as usize, expected);
     assert_eq!(get(&written.database, "/api/v1/customers/nobody/statistics").await.0, 404);
 }
+
+#[tokio::test]
+async fn figures_read_rollups_and_no_rows_of_events() {
+    let database = TestDatabase::migrated().await;
+    let sink = database.sink();
+    sink.write(&batch(0, 0, &Generator::new(93).purchases(50))).await.expect("purchases");
+    sink.write(&batch(0, 0, &Generator::new(94).scores(50))).await.expect("scores");
+    let times = "from = '2020-01-01', to = '2030-01-01'";
+    let (calendar, days) =
+        (format!("({times}, interval = 'day', zone = 'Europe/Berlin')"), format!("({times}, interval = 'day')"));
+    let of_calendar = ["place", "category", "nds_rate", "payment", "tax_tip", "transaction"];
+    let views = of_calendar.map(|name| format!("{name}_figures{calendar}")).into_iter().chain([
+        format!("load_figures({times}, zone = 'UTC')"),
+        format!("customer_figures{days}"),
+        "places".to_owned(),
+        "place_names".to_owned(),
+        "fallback_1d".to_owned(),
+    ]);
+    let read = |plan: Vec<String>| -> Vec<String> {
+        let table = |line: &String| Some(line.split_once("ReadFromMergeTree (")?.1.split_once(')')?.0.to_owned());
+        plan.iter().filter_map(table).collect()
+    };
+    let plan = async |from: &str| {
+        let sql = format!("EXPLAIN SELECT * FROM {}.{from}", database.clickhouse.database());
+        read(database.clickhouse.query(&sql).fetch_all::<String>().await.unwrap_or_else(|error| panic!("{from}: {error}")))
+    };
+    for view in views {
+        let tables = plan(&view).await;
+        assert!(!tables.is_empty() && tables.iter().all(|it| it.contains("_stats_1")), "{view} reads {tables:?}");
+    }
+    assert!(plan("receipts").await.iter().all(|it| it.ends_with(".receipts_v1")), "what reads rows is told apart");
+}

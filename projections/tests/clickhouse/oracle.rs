@@ -100,6 +100,19 @@ struct CategoryStats {
     zero_amount: i128,
 }
 
+#[derive(Debug, Clone, PartialEq, Default, Row, Deserialize)]
+struct NdsRateStats {
+    bucket: u32,
+    nds_rate: String,
+    currency: String,
+    purchase_lines: u64,
+    purchase_amount: i128,
+    return_lines: u64,
+    return_amount: i128,
+    zero_lines: u64,
+    zero_amount: i128,
+}
+
 /// Compares tables and rollups of transactions with the events that were written, each once.
 pub async fn assert_transactions(database: &TestDatabase, events: &[TransactionScore]) {
     for table in ["transactions", "transaction_scores"] {
@@ -120,6 +133,7 @@ pub async fn assert_purchases(database: &TestDatabase, events: &[Purchase]) {
     assert_rows(database, "place_stats_15m", "bucket, place_id, currency", place_stats(events)).await;
     assert_rows(database, "tax_tip_stats_15m", "bucket, currency, payment_method", tax_tip_stats(events)).await;
     assert_rows(database, "category_stats_15m", "bucket, category, currency", category_stats(events)).await;
+    assert_rows(database, "nds_rate_stats_15m", "bucket, nds_rate, currency", nds_rate_stats(events)).await;
 }
 
 async fn assert_rows<T>(database: &TestDatabase, view: &str, order: &str, expected: Vec<T>)
@@ -302,6 +316,26 @@ fn category_stats(events: &[Purchase]) -> Vec<CategoryStats> {
                 row.zero_amount += amount;
             }
         }
+    })
+}
+
+fn nds_rate_stats(events: &[Purchase]) -> Vec<NdsRateStats> {
+    let lines: Vec<(&Purchase, usize)> = events.iter().flat_map(|e| (0..e.lines.len()).map(move |i| (e, i))).collect();
+    let key = |(e, i): &(&Purchase, usize)| {
+        // Whole percents, as the generator has them.
+        let rate = e.lines[*i].nds_rate.map(|rate| (rate / 10_000).to_string()).unwrap_or_default();
+        (bucket(e.occurred_at, 15 * MINUTE), rate, e.receipt.currency.clone())
+    };
+    rollup(&lines, key, |row: &mut NdsRateStats, line| {
+        (row.bucket, row.nds_rate, row.currency) = key(line);
+        let amount = i128::from(line.0.lines[line.1].amount);
+        let (lines, sum) = match line.0.kind {
+            ReceiptKind::Purchase => (&mut row.purchase_lines, &mut row.purchase_amount),
+            ReceiptKind::Return => (&mut row.return_lines, &mut row.return_amount),
+            ReceiptKind::Zero => (&mut row.zero_lines, &mut row.zero_amount),
+        };
+        *lines += 1;
+        *sum += amount;
     })
 }
 

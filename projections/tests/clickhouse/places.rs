@@ -7,45 +7,66 @@ use crate::{
 use clickhouse::Row;
 use millrace_projections::clickhouse::set::Set;
 use millrace_runtime::sink::Sink as _;
-use millrace_schemas::event::Purchase;
+use millrace_schemas::event::{Purchase, ReceiptKind};
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-/// A place: its name, its receipts, and each name with the times of the first and the last receipt and their number.
+/// A place: its name, its receipts, and each name with the times of the first and the last receipt, and their numbers.
 #[derive(Debug, PartialEq, Row, Deserialize)]
 struct Place {
     place_id: String,
     place_name: String,
-    receipts: u64,
-    names: Vec<(String, i64, i64, u64)>,
+    counts: Vec<u64>,
+    currencies: Vec<String>,
+    names: Vec<(String, i64, i64, Vec<u64>)>,
 }
 
 async fn places(database: &TestDatabase) -> Vec<Place> {
     let sql = format!(
-        "SELECT place_id, place_name, receipts, arrayMap(name -> (name.1, toUnixTimestamp64Milli(name.2), \
-         toUnixTimestamp64Milli(name.3), name.4), names) AS names FROM {}.places ORDER BY place_id",
+        "SELECT p.place_id, p.place_name, [p.receipts, p.purchases, p.returns] AS counts, p.currencies, n.all AS names FROM {0}.places AS p \
+         INNER JOIN (SELECT place_id, arraySort(name -> (name.2, name.1), groupArray((place_name, toUnixTimestamp64Milli(first_at), \
+         toUnixTimestamp64Milli(last_at), [receipts, purchases, returns]))) AS all FROM {0}.place_names GROUP BY place_id) AS n \
+         ON n.place_id = p.place_id AND length(n.all) = p.names ORDER BY p.place_id",
         database.clickhouse.database()
     );
     database.clickhouse.query(&sql).fetch_all().await.expect("places")
 }
 
 fn expected(purchases: &[Purchase]) -> Vec<Place> {
-    let mut all: BTreeMap<&str, Vec<(i64, usize, &str)>> = BTreeMap::new();
+    let mut all: BTreeMap<&str, Vec<(i64, usize, &Purchase)>> = BTreeMap::new();
     for (offset, purchase) in purchases.iter().enumerate() {
-        let seen = (purchase.occurred_at, offset, purchase.receipt.place_name.as_str());
-        all.entry(&purchase.receipt.place_id).or_default().push(seen);
+        all.entry(&purchase.receipt.place_id).or_default().push((purchase.occurred_at, offset, purchase));
     }
-    let place = |(place_id, seen): (&str, Vec<(i64, usize, &str)>)| {
-        let mut names: BTreeMap<&str, (i64, i64, u64)> = BTreeMap::new();
-        for (at, _, name) in &seen {
-            let known = names.entry(name).or_insert((*at, *at, 0));
-            *known = (known.0.min(*at), known.1.max(*at), known.2 + 1);
+    let counts_of = |seen: &mut dyn Iterator<Item = &Purchase>| {
+        let counted = seen.fold([0, 0, 0], |[receipts, purchases, returns], it| {
+            let is = |kind| u64::from(it.kind == kind);
+            [receipts + 1, purchases + is(ReceiptKind::Purchase), returns + is(ReceiptKind::Return)]
+        });
+        Vec::from(counted)
+    };
+    let place = |(place_id, seen): (&str, Vec<(i64, usize, &Purchase)>)| {
+        let mut by_name: BTreeMap<&str, Vec<&Purchase>> = BTreeMap::new();
+        for (_, _, purchase) in &seen {
+            by_name.entry(&purchase.receipt.place_name).or_default().push(purchase);
         }
-        let mut names: Vec<_> = names.into_iter().map(|(name, it)| (name.to_owned(), it.0, it.1, it.2)).collect();
+        let mut names: Vec<_> = by_name
+            .into_iter()
+            .map(|(name, of)| {
+                let times = || of.iter().map(|it| it.occurred_at);
+                let (first, last) = (times().min().expect("a receipt"), times().max().expect("a receipt"));
+                (name.to_owned(), first, last, counts_of(&mut of.iter().copied()))
+            })
+            .collect();
         names.sort_by(|one, other| (one.1, &one.0).cmp(&(other.1, &other.0)));
         let last = seen.iter().max_by_key(|(at, offset, _)| (*at, *offset)).expect("a receipt");
-        let (place_name, receipts) = (last.2.to_owned(), seen.len() as u64);
-        Place { place_id: place_id.to_owned(), place_name, receipts, names }
+        let currencies: BTreeSet<&str> = seen.iter().map(|(_, _, it)| it.receipt.currency.as_str()).collect();
+        Place {
+            place_id: place_id.to_owned(),
+            place_name: last.2.receipt.place_name.clone(),
+            counts: counts_of(&mut seen.iter().map(|(_, _, it)| *it)),
+            currencies: currencies.into_iter().map(ToOwned::to_owned).collect(),
+            names,
+        }
     };
     all.into_iter().map(place).collect()
 }

@@ -35,6 +35,6 @@ async fn the_ten_questions_have_answers() {
         let rows = client.query(&format!("SELECT count() FROM ({sql})")).fetch_one::<u64>().await;
         assert!(rows.unwrap_or_else(|error| panic!("{question}: {error}")) > 0, "{question} has no answer");
     }
-    let renamed = "SELECT count() FROM (SELECT place_id FROM place_directory WHERE names > 1)";
+    let renamed = "SELECT count() FROM (SELECT place_id FROM places WHERE names > 1)";
     assert_eq!(client.query(renamed).fetch_one::<u64>().await.expect("places"), 4, "each was renamed now and then");
 }

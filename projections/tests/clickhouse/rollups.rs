@@ -27,7 +27,7 @@ async fn rollups_of_receipts_equal_the_sums_of_the_events() {
         sink.write(&batch(0, index as i64 * 250, part)).await.expect("batch");
         assert_purchases(&database, &events[..index * 250 + part.len()]).await;
     }
-    merge(&database, &["place_stats_15m", "tax_tip_stats_15m", "category_stats_15m"]).await;
+    merge(&database, &["place_stats_15m", "tax_tip_stats_15m", "category_stats_15m", "nds_rate_stats_15m"]).await;
     assert_purchases(&database, &events).await;
 }
 

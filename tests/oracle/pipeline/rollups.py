@@ -36,6 +36,10 @@ ROLLUPS = {
         ["purchase_lines", MILLIONTHS.format("purchase_quantity"), money("purchase_amount"), "return_lines",
          MILLIONTHS.format("return_quantity"), money("return_amount"), "zero_lines"],
     ),
+    "nds_rate_stats_15m": (
+        [bucket("bucket"), "if(nds_rate = '', toInt64(-1), toInt64(toDecimal64OrZero(nds_rate, 4) * 10000))", "currency"],
+        ["purchase_lines", money("purchase_amount"), "return_lines", money("return_amount"), "zero_lines", money("zero_amount")],
+    ),
 }
 
 
@@ -91,6 +95,9 @@ class Rollups:
             row = self.row("category_stats_15m", quarter, line["category"], currency)
             figures = (line["quantity"], line["amount"])
             add(row, {"purchase": (0, figures), "return": (3, figures), "zero": (6, ())}[kind])
+            rate = -1 if line["nds_rate"] is None else line["nds_rate"]
+            row = self.row("nds_rate_stats_15m", quarter, rate, currency)
+            add(row, {"purchase": (0, figures[1:]), "return": (2, figures[1:]), "zero": (4, figures[1:])}[kind])
 
     def compare(self, client, findings, counts):
         for name, (key, figures) in ROLLUPS.items():

@@ -32,13 +32,14 @@ pub struct Rollup {
 }
 
 /// Every rollup.
-pub const ROLLUPS: [Rollup; 6] = [
+pub const ROLLUPS: [Rollup; 7] = [
     rollup("transaction_stats_1m", TRANSACTION_SCORES.name, Topic::TransactionScores, "toDate(bucket)"),
     rollup("customer_stats_1d", TRANSACTION_SCORES.name, Topic::TransactionScores, "day"),
     rollup("place_name_stats_1d", RECEIPTS.name, Topic::Purchases, "day"),
     rollup("place_stats_15m", RECEIPTS.name, Topic::Purchases, "toDate(bucket)"),
     rollup("tax_tip_stats_15m", RECEIPTS.name, Topic::Purchases, "toDate(bucket)"),
     rollup("category_stats_15m", RECEIPT_ITEMS.name, Topic::Purchases, "toDate(bucket)"),
+    rollup("nds_rate_stats_15m", RECEIPT_ITEMS.name, Topic::Purchases, "toDate(bucket)"),
 ];
 
 const fn rollup(name: &'static str, fed_by: &'static str, topic: Topic, day: &'static str) -> Rollup {

@@ -96,7 +96,7 @@ impl Analytics {
     /// As of when figures are, once they hold what the caller wants them to; an error when they do not before its time is up.
     pub(super) async fn as_of(
         &self,
-        rollups: &[&'static Rollup],
+        rollups: &'static [&'static Rollup],
         wanted: &[Wanted],
         wait_ms: u64,
     ) -> Result<AsOf, Problem> {
@@ -118,12 +118,12 @@ impl Analytics {
     /// As of when figures are now, and the first position that they lack.
     async fn held(
         &self,
-        rollups: &[&'static Rollup],
+        rollups: &'static [&'static Rollup],
         wanted: &[Wanted],
     ) -> Result<(AsOf, Option<String>), ClickHouseError> {
         let at = SystemClock.now_ms();
         let journals = sources(rollups);
-        let settled = self.settled(rollups, !wanted.is_empty()).await?;
+        let settled = self.settled.positions(rollups, !wanted.is_empty()).await?;
         let mut told = Vec::new();
         let mut missing = None;
         for (index, (source, reached)) in journals.iter().zip(&settled).enumerate() {

@@ -120,9 +120,9 @@ pub fn routes(
     let patience = Duration::from_millis(config.timeout_ms);
     let analytics = Arc::new(Analytics {
         lag: log.map(|log| Lags::new(log, clickhouse.clone())),
+        settled: Settled::new(clickhouse.clone()),
         clickhouse,
         config: *config,
-        settled: Settled::default(),
         turns: Turns::new(config.concurrent_max, config.waiting_max, patience),
     });
     let of = |resource: &'static Resource| {
@@ -145,9 +145,9 @@ pub fn routes(
         .with_state(analytics))
 }
 
-/// Totals, or by means of payment.
+/// Totals, or by means of payment, or lines by rate of VAT.
 async fn taxes_and_tips(State(analytics): State<Arc<Analytics>>, request: Request) -> Response {
-    analytics.answer_by("by", resource::BY_PAYMENT, request).await
+    analytics.answer_by("by", resource::TAXES_AND_TIPS_BY, request).await
 }
 
 /// How well scores tell fraud, by section.

@@ -3,65 +3,109 @@
 //! An insert into a table shows its rows a moment before the rollups that it feeds. So a table's position says nothing of figures until
 //! its rollups count as many rows as it has.
 
-use super::{
-    Analytics,
-    resource::{Rollup, sources},
-};
-use crate::clickhouse::{ClickHouseError, figures::Reached};
+use super::resource::{Rollup, sources};
+use crate::clickhouse::{ClickHouse, ClickHouseError, figures::Reached};
+use futures::future::{try_join, try_join_all};
 use std::{
     collections::BTreeMap,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
 /// How old what is known may be, for callers who do not wait for something.
 const FRESH: Duration = Duration::from_millis(250);
+/// Until when it serves them once more, while it is looked up anew beside their question.
+const KEPT: Duration = Duration::from_secs(2);
 
 /// Positions of journals, by journal in the order of [`sources`].
 pub(super) type Positions = Vec<Vec<Reached>>;
 
 /// What is known of sets of rollups, by their names.
-#[derive(Default)]
-pub(super) struct Settled(Mutex<BTreeMap<Vec<&'static str>, (Positions, Instant)>>);
+#[derive(Clone)]
+pub(super) struct Settled {
+    clickhouse: ClickHouse,
+    known: Arc<Mutex<BTreeMap<Vec<&'static str>, Known>>>,
+}
+
+#[derive(Clone)]
+struct Known {
+    positions: Positions,
+    at: Instant,
+    /// Somebody looks it up anew.
+    is_renewed: bool,
+}
 
 impl Settled {
-    fn known(&self, names: &[&'static str]) -> Option<(Positions, Instant)> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(names).cloned()
+    pub fn new(clickhouse: ClickHouse) -> Self {
+        Self { clickhouse, known: Arc::default() }
+    }
+
+    /// Up to where all of the rollups hold what came of their journals: as far as is known, and known anew where a caller waits.
+    pub async fn positions(
+        &self,
+        rollups: &'static [&'static Rollup],
+        anew: bool,
+    ) -> Result<Positions, ClickHouseError> {
+        let names: Vec<&'static str> = rollups.iter().map(|rollup| rollup.name).collect();
+        let known = match self.locked().get_mut(&names) {
+            Some(known) if !anew && known.at.elapsed() < KEPT => {
+                if known.at.elapsed() >= FRESH && !known.is_renewed {
+                    known.is_renewed = true;
+                    self.renew(names, rollups);
+                }
+                return Ok(known.positions.clone());
+            }
+            known => known.map(|known| known.positions.clone()),
+        };
+        match self.look_up(rollups).await? {
+            Some(positions) => {
+                self.note(names, positions.clone());
+                Ok(positions)
+            }
+            None => Ok(known.unwrap_or_else(|| vec![Vec::new(); sources(rollups).len()])),
+        }
+    }
+
+    /// Looks up without anybody waiting for it.
+    fn renew(&self, names: Vec<&'static str>, rollups: &'static [&'static Rollup]) {
+        let settled = self.clone();
+        tokio::spawn(async move {
+            match settled.look_up(rollups).await {
+                Ok(Some(positions)) => settled.note(names, positions),
+                // What is known is kept, and asked for anew by the next.
+                Ok(None) => settled.not_renewed(&names),
+                Err(error) => {
+                    tracing::debug!(%error, "cannot look up how much the rollups hold");
+                    settled.not_renewed(&names);
+                }
+            }
+        });
+    }
+
+    /// The positions of the journals; `None` while some rollup does not hold them yet.
+    async fn look_up(&self, rollups: &[&'static Rollup]) -> Result<Option<Positions>, ClickHouseError> {
+        let clickhouse = &self.clickhouse;
+        let (counted, positions) = try_join(
+            try_join_all(rollups.iter().map(|rollup| clickhouse.counted(rollup.name, rollup.counts))),
+            try_join_all(sources(rollups).into_iter().map(|source| clickhouse.reached(source.table))),
+        )
+        .await?;
+        // Rows only come: as many after the positions were read as the rollups had counted means that they hold all of those rows.
+        let rows = try_join_all(rollups.iter().map(|rollup| clickhouse.rows_of(rollup.fed_by))).await?;
+        Ok((counted == rows).then_some(positions))
     }
 
     fn note(&self, names: Vec<&'static str>, positions: Positions) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(names, (positions, Instant::now()));
+        self.locked().insert(names, Known { positions, at: Instant::now(), is_renewed: false });
     }
-}
 
-impl Analytics {
-    /// Up to where all of the rollups hold what came of their journals: as far as is known, and known anew where a caller waits.
-    pub(super) async fn settled(&self, rollups: &[&'static Rollup], anew: bool) -> Result<Positions, ClickHouseError> {
-        let names: Vec<&'static str> = rollups.iter().map(|rollup| rollup.name).collect();
-        let known = self.settled.known(&names);
-        if let Some((positions, at)) = &known
-            && !anew
-            && at.elapsed() < FRESH
-        {
-            return Ok(positions.clone());
+    fn not_renewed(&self, names: &[&'static str]) {
+        if let Some(known) = self.locked().get_mut(names) {
+            known.is_renewed = false;
         }
-        let mut counted = Vec::new();
-        for rollup in rollups {
-            counted.push(self.clickhouse.counted(rollup.name, rollup.counts).await?);
-        }
-        let mut positions = Positions::new();
-        for source in sources(rollups) {
-            positions.push(self.clickhouse.reached(source.table).await?);
-        }
-        let mut all = true;
-        for (rollup, counted) in rollups.iter().zip(counted) {
-            // Rows only come: as many as were counted before the positions were read, after it, means that nothing was on its way.
-            all &= counted == self.clickhouse.rows_of(rollup.fed_by).await?;
-        }
-        if all {
-            self.settled.note(names, positions.clone());
-            return Ok(positions);
-        }
-        Ok(known.map_or_else(|| vec![Vec::new(); positions.len()], |(positions, _)| positions))
+    }
+
+    fn locked(&self) -> MutexGuard<'_, BTreeMap<Vec<&'static str>, Known>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -21,7 +21,12 @@ pub fn contract() -> Json {
             resource::CATEGORIES.title,
             &[("", &resource::CATEGORIES)],
         ),
-        ("/api/v1/analytics/taxes-and-tips", "getTaxesAndTips", resource::TAXES_AND_TIPS.title, resource::BY_PAYMENT),
+        (
+            "/api/v1/analytics/taxes-and-tips",
+            "getTaxesAndTips",
+            resource::TAXES_AND_TIPS.title,
+            resource::TAXES_AND_TIPS_BY,
+        ),
         ("/api/v1/analytics/load", "getLoad", resource::LOAD.title, &[("", &resource::LOAD)]),
         (
             "/api/v1/analytics/transactions",

@@ -43,3 +43,9 @@ pub(super) const BLOCKED: Column = column("blocked", Count, "Transactions of hig
 pub(super) const MEAN_SCORING: Column = column("mean_scoring", Share, "Mean score, 0 to 1.");
 pub(super) const MAX_SCORING: Column = column("max_scoring", Share, "Highest score, 0 to 1.");
 pub(super) const DAY: Column = column("day", Day, "UTC day on which the transactions took place.");
+pub(super) const PURCHASE_AMOUNT: Column =
+    column("purchase_amount", Money, "Sum of their amounts, VAT included, in units of the currency.");
+pub(super) const RETURN_AMOUNT: Column =
+    column("return_amount", Money, "Sum of their amounts, VAT included, in units of the currency; normally negative.");
+pub(super) const ZERO_AMOUNT: Column =
+    column("zero_amount", Money, "Sum of their amounts, in units of the currency; within the tolerance of totals.");

@@ -7,7 +7,7 @@ mod rollup;
 mod transactions;
 
 pub(crate) use model::{CARDS, DRIFT, FALLBACK, GRADES, THRESHOLDS};
-pub(crate) use receipts::{CATEGORIES, DIRECTORY, LOAD, NAMES, PAYMENTS, PLACES, TAXES_AND_TIPS};
+pub(crate) use receipts::{CATEGORIES, DIRECTORY, LOAD, NAMES, NDS_RATES, PAYMENTS, PLACES, TAXES_AND_TIPS};
 pub(crate) use rollup::{CATEGORY_STATS, PLACE_STATS, Rollup, Source, TAX_TIP_STATS, sources};
 pub(crate) use transactions::{CUSTOMER, TRANSACTIONS};
 
@@ -76,7 +76,8 @@ impl Takes {
 }
 
 /// What taxes and tips can be told by.
-pub(crate) const BY_PAYMENT: &[(&str, &Resource)] = &[("currency", &TAXES_AND_TIPS), ("payment_method", &PAYMENTS)];
+pub(crate) const TAXES_AND_TIPS_BY: &[(&str, &Resource)] =
+    &[("currency", &TAXES_AND_TIPS), ("payment_method", &PAYMENTS), ("nds_rate", &NDS_RATES)];
 
 /// What can be told of how well scores tell fraud.
 pub(crate) const SECTIONS: &[(&str, &Resource)] =

@@ -57,6 +57,20 @@ pub(crate) const CATEGORY_STATS: &Rollup = &Rollup {
     counts: "s.purchase_lines + s.return_lines + s.zero_lines",
     source: OF_RECEIPTS,
 };
+pub(super) const NDS_RATE_STATS: &Rollup = &Rollup {
+    name: "nds_rate_stats_15m",
+    time: "bucket",
+    fed_by: RECEIPT_ITEMS.name,
+    counts: "s.purchase_lines + s.return_lines + s.zero_lines",
+    source: OF_RECEIPTS,
+};
+pub(super) const PLACE_NAME_STATS: &Rollup = &Rollup {
+    name: "place_name_stats_1d",
+    time: "last_at",
+    fed_by: RECEIPTS.name,
+    counts: "s.receipts",
+    source: OF_RECEIPTS,
+};
 pub(super) const TRANSACTION_STATS: &Rollup = &Rollup {
     name: "transaction_stats_1m",
     time: "bucket",
