@@ -10,7 +10,6 @@ difference; ends with 1 when there is any.
 """
 
 import argparse
-import io
 import json
 import sys
 import urllib.parse
@@ -18,6 +17,7 @@ import urllib.request
 import zoneinfo
 
 import pandas
+import pyarrow
 import pyarrow.parquet
 
 import receipts
@@ -54,7 +54,7 @@ def starts(frame, interval, zone, begin):
         return frame["at"] - at.dt.minute * 60 - at.dt.second
     day = at.dt.tz_localize(None).dt.normalize()
     if interval == "week":
-        day = day - pandas.to_timedelta(at.dt.weekday, unit="D")
+        day = day - pandas.to_timedelta(at.dt.day_of_week, unit="D")
     if interval == "month":
         day = day - pandas.to_timedelta(at.dt.day - 1, unit="D")
     return day.dt.tz_localize(zone).map(lambda time: int(time.timestamp()))
@@ -103,7 +103,9 @@ class Api:
         request = urllib.request.Request(f"{self.url}/api/v1/analytics/{path}{query}")
         request.add_header("accept", "application/vnd.apache.parquet")
         with urllib.request.urlopen(request) as answer:
-            return pyarrow.parquet.read_table(io.BytesIO(answer.read())).to_pylist()
+            # One thread and no reading ahead: Arrow's threads can abort the interpreter at its end (apache/arrow#34314, #50482).
+            source = pyarrow.BufferReader(answer.read())
+            return pyarrow.parquet.read_table(source, use_threads=False, pre_buffer=False).to_pylist()
 
 
 def whole(value, unit):

@@ -26,5 +26,5 @@ pub fn try_run(command: &mut Command) -> Result<String, String> {
     if output.status.success() {
         return Ok(text(&output.stdout));
     }
-    Err(format!("{command:?} failed:\n{}\n{}", text(&output.stdout), text(&output.stderr)))
+    Err(format!("{command:?} failed ({}):\n{}\n{}", output.status, text(&output.stdout), text(&output.stderr)))
 }
