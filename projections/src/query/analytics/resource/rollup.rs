@@ -57,7 +57,7 @@ pub(crate) const CATEGORY_STATS: &Rollup = &Rollup {
     counts: "s.purchase_lines + s.return_lines + s.zero_lines",
     source: OF_RECEIPTS,
 };
-pub(super) const TRANSACTION_STATS: &Rollup = &Rollup {
+pub(crate) const TRANSACTION_STATS: &Rollup = &Rollup {
     name: "transaction_stats_1m",
     time: "bucket",
     fed_by: TRANSACTION_SCORES.name,
