@@ -52,6 +52,7 @@ pinned() {
         registry) grep ' archives/apicurio' "$here/parts.sha256" ;;
         libchdb) grep -E ' (archives/libchdb|libchdb/)' "$here/parts.sha256" ;;
         onnxruntime) grep -E ' (archives/onnxruntime|onnxruntime/)' "$here/parts.sha256" ;;
+        browser) grep -E ' (archives/(chromium|axe)|browser/)' "$here/parts.sha256" ;;
     esac
 }
 
@@ -65,4 +66,38 @@ missing_parts() {
     for part in kafka registry libchdb onnxruntime; do
         is_complete "$part" || echo "$part"
     done
+}
+
+# check FOLDER PART: every pinned file of the part that is in FOLDER must have its checksum, and none may be missing.
+check() {
+    local wrong
+    wrong=$(cd "$1" && pinned "$2" | { [ -z "${3:-}" ] || grep "$3"; } | sha256sum --check --quiet 2> /dev/null | sed 's/: .*//') || true
+    [ -z "$wrong" ] && return
+    say "these files are not the ones that are pinned in deploy/local/parts.sha256:"
+    echo "$wrong" | sed 's/^/  /' >&2
+    return 1
+}
+
+# Options that make curl reach npm's registry the way npm would.
+npm_setting() { npm config get "$1" 2> /dev/null | sed '/^null$/d; /^undefined$/d; /^$/d'; }
+curl_like_npm() {
+    local proxy cafile noproxy
+    proxy=$(npm_setting https-proxy)
+    [ -n "$proxy" ] || proxy=$(npm_setting proxy)
+    cafile=$(npm_setting cafile)
+    noproxy=$(npm_setting noproxy)
+    curl --fail --silent --show-error --location --retry 5 --connect-timeout 20 --speed-limit 1000 --speed-time 60 \
+        ${proxy:+--proxy "$proxy"} ${cafile:+--cacert "$cafile"} ${noproxy:+--noproxy "$noproxy"} "$@"
+}
+
+# download_npm PACKAGE ARCHIVE: npm itself cannot resume a download, so curl does the fetching; where npm needs more than curl is told
+# here (a registry with credentials), npm does it alone.
+download_npm() {
+    local address packed
+    address=$(npm view "$1" dist.tarball 2> /dev/null || true)
+    if [ -n "$address" ] && curl_like_npm --continue-at - --output "$2" "$address"; then
+        return
+    fi
+    rm -f "$2"
+    (cd "$(dirname "$2")" && packed=$(npm pack --silent "$1" | tail -n 1) && mv "$packed" "$2")
 }

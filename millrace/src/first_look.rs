@@ -86,6 +86,7 @@ fn what_to_open(ports: &Ports) -> String {
     let (gateway, clickhouse) = (ports.address("gateway"), ports.address("clickhouse"));
     format!(
         r#"Open
+  reports           http://{gateway}/reports, in a browser: the figures of the sample
   post events       http://{gateway}/api/v1/transactions and /api/v1/receipts (JSON, NDJSON, XML)
   query             http://{clickhouse}, ClickHouse's HTTP interface: database millrace, user default, no password
   topics            {kafka} with the registry http://{registry}/apis/ccompat/v7: AKHQ, Kafdrop, any Confluent client

@@ -5,6 +5,7 @@
 //!
 //! - [`mod@analytics`]: `GET /api/v1/places`, `/api/v1/analytics/...` and the paths of the predecessor's consumer.
 //! - [`reconciliation`](mod@reconciliation): `GET /api/v1/reconciliation`.
+//! - [`mod@reports`]: `GET /reports` and `GET /reports/live`.
 //! - [`requests`]: `GET /api/v1/requests/{request_id}`.
 //! - [`statistics`]: `GET /api/v1/customers/{id}/statistics`.
 //! - [`mod@stream`]: `GET /api/v1/stream`.
@@ -14,13 +15,14 @@ mod analytics;
 mod contract;
 mod problem;
 mod reconciliation;
+mod reports;
 mod requests;
 mod statistics;
 mod stream;
 mod transactions;
 
 use crate::clickhouse::{ClickHouse, ClickHouseConfig, ClickHouseError};
-pub use analytics::{AnalyticsConfig, routes as analytics};
+pub use analytics::AnalyticsConfig;
 pub use contract::contract;
 pub use stream::{StreamConfig, routes as stream};
 
@@ -107,6 +109,20 @@ impl Scores {
         let questions = Arc::clone(&self.0);
         async move { questions.ask(questions.clickhouse.score(trn_id)).await.ok().flatten().map(Score::from) }
     }
+}
+
+/// The routes of figures and the report page, which ask the same questions in the same turns; to be merged like [`routes`]. The log
+/// tells the lag; without it none is told.
+///
+/// # Errors
+/// As [`routes`].
+pub fn analytics(
+    clickhouse: &ClickHouseConfig,
+    config: &AnalyticsConfig,
+    log: Option<Log>,
+) -> Result<Router, ClickHouseError> {
+    let figures = Arc::new(analytics::Analytics::new(clickhouse, config, log)?);
+    Ok(analytics::routes(Arc::clone(&figures)).merge(reports::routes(figures)))
 }
 
 /// The route of what is proven, read from the log; to be merged like [`routes`].

@@ -94,6 +94,15 @@ impl Problem {
         Self::unavailable("unavailable", "the log cannot be read now; try again")
     }
 
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// What is wrong and what can be done, for whoever asked.
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
     /// The answer to a request with these headers.
     pub fn respond(&self, headers: &HeaderMap) -> Response {
         let request_id = headers.get("x-request-id").and_then(|id| id.to_str().ok()).unwrap_or_default();

@@ -448,7 +448,14 @@ async fn figures_read_rollups_and_no_rows_of_events() {
     };
     let plan = async |from: &str| {
         let sql = format!("EXPLAIN SELECT * FROM {}.{from}", database.clickhouse.database());
-        read(database.clickhouse.query(&sql).fetch_all::<String>().await.unwrap_or_else(|error| panic!("{from}: {error}")))
+        read(
+            database
+                .clickhouse
+                .query(&sql)
+                .fetch_all::<String>()
+                .await
+                .unwrap_or_else(|error| panic!("{from}: {error}")),
+        )
     };
     for view in views {
         let tables = plan(&view).await;

@@ -13,7 +13,7 @@ use crate::{
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use millrace_runtime::{
     clock::{Clock as _, SystemClock},
-    log::Log,
+    log::{GroupLag, Log},
 };
 use millrace_schemas::time::format_instant;
 use serde::Serialize;
@@ -56,7 +56,7 @@ pub(super) struct OfJournal {
 
 /// Records on their way: in the journal and not decided, or decided and not in the tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub(super) struct Lag {
+pub(in crate::query) struct Lag {
     pub records: i64,
     #[serde(serialize_with = "told::instant")]
     pub measured_at: i64,
@@ -115,6 +115,11 @@ impl Analytics {
         }
     }
 
+    /// Records on their way to rollups, as measured last.
+    pub(in crate::query) fn lag_of(&self, rollups: &[&'static Rollup]) -> Option<Lag> {
+        self.lag.as_ref().and_then(|lag| lag.of(&sources(rollups)))
+    }
+
     /// As of when figures are now, and the first position that they lack.
     async fn held(
         &self,
@@ -171,6 +176,10 @@ impl Lags {
         Arc::new(Self { log, clickhouse, measured: Mutex::default(), measuring: AtomicBool::new(false) })
     }
 
+    pub fn log(&self) -> &Log {
+        &self.log
+    }
+
     /// What was measured last of these journals together; begins to measure when that is old.
     fn of(self: &Arc<Self>, sources: &[Source]) -> Option<Lag> {
         let known = {
@@ -207,9 +216,22 @@ impl Lags {
     }
 
     async fn measured(&self, source: &Source) -> Result<i64, String> {
-        let set = self.clickhouse.live_set().await.map_err(|error| error.to_string())?;
-        let undecided = self.log.lag(source.processor, &[source.journal]).await.map_err(|error| error.to_string())?;
-        let unwritten = self.log.lag(&set.group(), &[source.derived]).await.map_err(|error| error.to_string())?;
-        Ok(undecided.total() + unwritten.total())
+        let standing = standing(&self.log, &self.clickhouse, source).await?;
+        Ok(standing.iter().map(GroupLag::total).sum())
     }
+}
+
+/// How far a journal's processor is behind it, and the tables behind what that processor wrote.
+///
+/// # Errors
+/// When the broker or the server does not answer.
+pub(in crate::query) async fn standing(
+    log: &Log,
+    clickhouse: &crate::clickhouse::ClickHouse,
+    source: &Source,
+) -> Result<[GroupLag; 2], String> {
+    let set = clickhouse.live_set().await.map_err(|error| error.to_string())?;
+    let undecided = log.lag(source.processor, &[source.journal]).await.map_err(|error| error.to_string())?;
+    let unwritten = log.lag(&set.group(), &[source.derived]).await.map_err(|error| error.to_string())?;
+    Ok([undecided, unwritten])
 }

@@ -10,14 +10,16 @@
 //! - `settled`, `as_of`: as of when figures are, and waiting for one's own writes.
 //! - `turn`: whose turn it is.
 //! - `answer`, `question`, `together`: pages, files, and answers of several parts.
+//!
+//! The report page asks the same questions from inside, through `Analytics` itself.
 
 mod answer;
 mod as_of;
-mod column;
+pub(super) mod column;
 mod cursor;
 mod format;
-mod parameters;
-mod period;
+pub(super) mod parameters;
+pub(super) mod period;
 mod question;
 pub(super) mod resource;
 mod settled;
@@ -28,6 +30,7 @@ mod turn;
 use super::{Problem, at};
 use crate::clickhouse::{ClickHouse, ClickHouseConfig, ClickHouseError, figures::Bounds};
 use as_of::Lags;
+pub(super) use as_of::{Lag, standing};
 use axum::{
     Router,
     extract::{Path, Request, State, rejection::PathRejection},
@@ -39,6 +42,7 @@ use millrace_runtime::log::Log;
 pub(super) use resource::{Resource, Takes};
 use serde::{Deserialize, Serialize};
 use settled::Settled;
+pub(super) use statement::zone_name;
 use std::{sync::Arc, time::Duration};
 use turn::Turns;
 
@@ -92,7 +96,7 @@ pub(super) const FORMATS: [format::Format; 6] = format::Format::ALL;
 const PAGE_ROWS: u64 = 1_000;
 
 /// What questions for figures share.
-struct Analytics {
+pub(super) struct Analytics {
     clickhouse: ClickHouse,
     config: AnalyticsConfig,
     turns: Turns,
@@ -101,36 +105,46 @@ struct Analytics {
 }
 
 impl Analytics {
+    /// What asks figures of a server. The log tells the lag; without it none is told.
+    ///
+    /// # Errors
+    /// When the database's name is not a plain identifier.
+    pub fn new(
+        clickhouse: &ClickHouseConfig,
+        config: &AnalyticsConfig,
+        log: Option<Log>,
+    ) -> Result<Self, ClickHouseError> {
+        let clickhouse =
+            ClickHouse::new(&ClickHouseConfig { query_timeout_ms: config.timeout_ms, ..clickhouse.clone() })?;
+        let patience = Duration::from_millis(config.timeout_ms);
+        Ok(Self {
+            lag: log.map(|log| Lags::new(log, clickhouse.clone())),
+            settled: Settled::new(clickhouse.clone()),
+            clickhouse,
+            config: *config,
+            turns: Turns::new(config.concurrent_max, config.waiting_max, patience),
+        })
+    }
+
+    /// What tells how far the tables are behind the log.
+    pub fn log(&self) -> Option<(Log, ClickHouse)> {
+        Some((self.lag.as_ref()?.log().clone(), self.clickhouse.clone()))
+    }
+
     fn bounds(&self, time_max: Duration, rows_answered_max: u64) -> Bounds {
         let AnalyticsConfig { rows_read_max, memory_max_bytes, .. } = self.config;
         Bounds { time_max, rows_read_max, rows_answered_max, memory_max_bytes }
     }
 }
 
-/// The routes, to be merged into those of a process. The log tells the lag; without it none is told.
-///
-/// # Errors
-/// When the database's name is not a plain identifier.
-pub fn routes(
-    clickhouse: &ClickHouseConfig,
-    config: &AnalyticsConfig,
-    log: Option<Log>,
-) -> Result<Router, ClickHouseError> {
-    let clickhouse = ClickHouse::new(&ClickHouseConfig { query_timeout_ms: config.timeout_ms, ..clickhouse.clone() })?;
-    let patience = Duration::from_millis(config.timeout_ms);
-    let analytics = Arc::new(Analytics {
-        lag: log.map(|log| Lags::new(log, clickhouse.clone())),
-        settled: Settled::new(clickhouse.clone()),
-        clickhouse,
-        config: *config,
-        turns: Turns::new(config.concurrent_max, config.waiting_max, patience),
-    });
+/// The routes, to be merged into those of a process.
+pub(super) fn routes(analytics: Arc<Analytics>) -> Router {
     let of = |resource: &'static Resource| {
         get(move |State(analytics): State<Arc<Analytics>>, request: Request| async move {
             analytics.answer(resource, None, request).await
         })
     };
-    Ok(Router::new()
+    Router::new()
         .merge(at("/api/v1/places", of(&resource::DIRECTORY)))
         .merge(at("/api/v1/places/{id}", get(place)))
         .merge(at("/api/v1/analytics/places", of(&resource::PLACES)))
@@ -142,7 +156,7 @@ pub fn routes(
         .merge(at("/api/v1/analytics/model", get(model)))
         .merge(at("/api/consumer/places", of(&resource::DIRECTORY)))
         .merge(at("/api/consumer/analytics", get(overview)))
-        .with_state(analytics))
+        .with_state(analytics)
 }
 
 /// Totals, or by means of payment, or lines by rate of VAT.

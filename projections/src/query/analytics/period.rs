@@ -9,7 +9,7 @@ pub(super) const GRAIN_MS: i64 = 15 * 60_000;
 /// What the server's times can hold, rounded down to a year.
 const LAST_MS: i64 = 4_291_747_200_000;
 /// Days that an answer covers when none are asked for.
-pub(super) const DEFAULT_DAYS: i32 = 30;
+pub(in crate::query) const DEFAULT_DAYS: i32 = 30;
 
 /// How a period is cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -133,7 +133,7 @@ impl Analytics {
         }
     }
 
-    fn check_range(&self, stretch: Stretch) -> Result<(), Problem> {
+    pub(in crate::query) fn check_range(&self, stretch: Stretch) -> Result<(), Problem> {
         let max = self.config.range_max_days;
         if stretch.days() > max {
             return Err(Problem::bad_parameter(format!("the period from from to to may have at most {max} days")));
@@ -142,7 +142,7 @@ impl Analytics {
     }
 
     /// The period, where parameters leave it open by the latest data; `None` while there is none.
-    pub(super) async fn stretch(
+    pub(in crate::query) async fn stretch(
         &self,
         resource: &Resource,
         only: Option<&(&'static str, String)>,
@@ -157,7 +157,7 @@ impl Analytics {
         }
         let latest = match only {
             Some(("customer_id", customer)) => self.latest_of_customer(customer).await?,
-            _ => self.ask(self.latest(resource)).await?,
+            _ => self.latest_data(resource).await?,
         };
         let latest = latest.and_then(|latest| Stretch::latest(latest, zone, DEFAULT_DAYS));
         // From an instant up to the latest data; a day, when that is before it.
@@ -168,6 +168,11 @@ impl Analytics {
             }
             (None, latest) => latest,
         })
+    }
+
+    /// When a resource has its latest data; `None` while it has none.
+    pub(in crate::query) async fn latest_data(&self, resource: &Resource) -> Result<Option<i64>, Problem> {
+        self.ask(self.latest(resource)).await
     }
 
     async fn latest(&self, resource: &Resource) -> Result<Option<i64>, crate::clickhouse::ClickHouseError> {

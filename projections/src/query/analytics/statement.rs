@@ -137,7 +137,7 @@ impl Wish<'_> {
 }
 
 /// A zone's name as the server knows it.
-pub(super) fn zone_name(zone: &TimeZone) -> &str {
+pub(in crate::query) fn zone_name(zone: &TimeZone) -> &str {
     zone.iana_name().unwrap_or("UTC")
 }
 

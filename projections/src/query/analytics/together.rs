@@ -20,7 +20,7 @@ use serde_json::value::RawValue;
 use std::time::Duration;
 
 /// Rows of one part.
-type Rows = Vec<Box<RawValue>>;
+pub(in crate::query) type Rows = Vec<Box<RawValue>>;
 
 /// Everything of one place.
 #[derive(Debug, Serialize)]
@@ -93,7 +93,7 @@ impl Analytics {
         }
     }
 
-    /// Rows of one part, all of them.
+    /// Rows of one part, all of them, in the order of their keys.
     async fn part(
         &self,
         resource: &'static Resource,
@@ -101,15 +101,24 @@ impl Analytics {
         stretch: Option<Stretch>,
         place: Option<&str>,
     ) -> Result<Rows, Problem> {
+        let asked = Asked { sort: Sort { column: resource.keys[0], descending: false }, ..asked.clone() };
+        self.rows_in_order(resource, asked, stretch, place).await
+    }
+
+    /// All rows of a resource in the order that is asked for; of its filters those that it has count.
+    pub(in crate::query) async fn rows_in_order(
+        &self,
+        resource: &'static Resource,
+        mut asked: Asked,
+        stretch: Option<Stretch>,
+        place: Option<&str>,
+    ) -> Result<Rows, Problem> {
         if resource.takes.period() && stretch.is_none() {
             return Ok(Vec::new());
         }
-        if stretch.is_some_and(|stretch| stretch.days() > self.config.range_max_days) {
-            let max = self.config.range_max_days;
-            return Err(Problem::bad_parameter(format!("the period from from to to may have at most {max} days")));
+        if let Some(stretch) = stretch {
+            self.check_range(stretch)?;
         }
-        let sort = Sort { column: resource.keys[0], descending: false };
-        let mut asked = Asked { sort, ..asked.clone() };
         asked.filters.retain(|column, _| resource.filters.contains(column));
         let rows = self.config.page_rows_max;
         let only = place.map(|place| ("place_id", place));

@@ -52,6 +52,10 @@ pub(super) fn paths() -> Map<String, Json> {
             "operationId": "getReconciliation", "tags": ["records"], "summary": "What is proven of the tables, and every difference",
             "responses": {"200": {"description": "It.", "content": {"application/json": {"schema": reference("Proof")}}}, "503": problem("Not now.")},
         }},
+        "/reports/live": {"get": {
+            "operationId": "getLive", "tags": ["figures"], "summary": "How the pipeline is doing now, as the page /reports shows it",
+            "responses": {"200": {"description": "It.", "content": {"application/json": {"schema": reference("Live")}}}},
+        }},
         "/api/v1/stream": {"get": {
             "operationId": "getStream", "tags": ["records"], "summary": "Scores as they are made, as server-sent events",
             "parameters": [
@@ -194,6 +198,17 @@ pub(super) fn schemas() -> Map<String, Json> {
                         }},
                     },
                 }},
+            },
+        },
+        "Live": {
+            "type": "object", "required": ["at", "events_per_second", "lag_records", "oldest_unfinished_seconds", "problem"],
+            "description": "The log is asked once a second at most, for all who look.",
+            "properties": {
+                "at": time(),
+                "events_per_second": {"type": ["number", "null"], "description": "Transactions and receipts that came in, over the last ten seconds; null before it was looked twice."},
+                "lag_records": {"type": ["integer", "null"], "description": "Records that are not decided, or decided and not in the tables; null when it cannot be told."},
+                "oldest_unfinished_seconds": {"type": ["number", "null"], "description": "How long ago the broker took the oldest of them; 0 when there is none, null when it cannot be told."},
+                "problem": {"type": ["string", "null"], "description": "Why something cannot be told."},
             },
         },
         "Proof": {

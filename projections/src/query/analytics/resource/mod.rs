@@ -8,7 +8,7 @@ mod transactions;
 
 pub(crate) use model::{CARDS, DRIFT, FALLBACK, GRADES, THRESHOLDS};
 pub(crate) use receipts::{CATEGORIES, DIRECTORY, LOAD, NAMES, NDS_RATES, PAYMENTS, PLACES, TAXES_AND_TIPS};
-pub(crate) use rollup::{CATEGORY_STATS, PLACE_STATS, Rollup, Source, TAX_TIP_STATS, sources};
+pub(crate) use rollup::{CATEGORY_STATS, PLACE_STATS, Rollup, Source, TAX_TIP_STATS, TRANSACTION_STATS, sources};
 pub(crate) use transactions::{CUSTOMER, TRANSACTIONS};
 
 use super::column::Column;

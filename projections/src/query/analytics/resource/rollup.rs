@@ -71,7 +71,7 @@ pub(super) const PLACE_NAME_STATS: &Rollup = &Rollup {
     counts: "s.receipts",
     source: OF_RECEIPTS,
 };
-pub(super) const TRANSACTION_STATS: &Rollup = &Rollup {
+pub(crate) const TRANSACTION_STATS: &Rollup = &Rollup {
     name: "transaction_stats_1m",
     time: "bucket",
     fed_by: TRANSACTION_SCORES.name,
