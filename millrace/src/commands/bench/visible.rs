@@ -34,7 +34,7 @@ pub struct Args {
     #[arg(long, default_value_t = 20, value_parser = value_parser!(u32).range(1..=3_600))]
     seconds: u32,
     /// Of the batches, of which there are 40 a second, one in so many is looked for
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = value_parser!(u32).range(1..=10_000))]
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = value_parser!(u32).range(1..=10_000))]
     one_in: u32,
     /// Gateway to send to; without it, the one of the configuration
     #[arg(long, value_name = "URL")]

@@ -6,7 +6,7 @@ use super::{
     resource::{Rollup, Source, sources},
 };
 use crate::{
-    clickhouse::{ClickHouseError, figures::Reached},
+    clickhouse::figures::Reached,
     query::{PAUSE_MAX, PAUSE_MIN, Problem},
     told,
 };
@@ -92,6 +92,9 @@ impl AsOf {
     }
 }
 
+/// Of the looks of one who waits, one in so many asks for records without effect too.
+const THOROUGH_ONE_IN: u32 = 8;
+
 impl Analytics {
     /// As of when figures are, once they hold what the caller wants them to; an error when they do not before its time is up.
     pub(super) async fn as_of(
@@ -101,11 +104,15 @@ impl Analytics {
         wait_ms: u64,
     ) -> Result<AsOf, Problem> {
         let until = Instant::now() + Duration::from_millis(wait_ms.min(self.config.wait_max_ms));
-        let mut pause = PAUSE_MIN;
+        let (mut pause, mut looks) = (PAUSE_MIN, 0_u32);
         loop {
-            let (as_of, missing) = self.ask(self.held(rollups, wanted)).await?;
+            // Few records have no effect of their own: that is looked at when the wait is long, now and then, and when it is over.
+            let is_last = Instant::now() + pause > until;
+            looks += 1;
+            let thoroughly = is_last || looks % THOROUGH_ONE_IN == THOROUGH_ONE_IN / 2;
+            let (as_of, missing) = self.held(rollups, wanted, thoroughly).await?;
             let Some(missing) = missing else { return Ok(as_of) };
-            if Instant::now() + pause > until {
+            if is_last {
                 return Err(Problem::behind(format!(
                     "figures do not hold {missing} yet; try again, or wait for it with wait_ms"
                 )));
@@ -120,22 +127,24 @@ impl Analytics {
         self.lag.as_ref().and_then(|lag| lag.of(&sources(rollups)))
     }
 
-    /// As of when figures are now, and the first position that they lack.
+    /// As of when figures are now, and the first position that they lack. Takes no turn, unless a record may be one without effect:
+    /// whoever waits shares what one of them looked up.
     async fn held(
         &self,
         rollups: &'static [&'static Rollup],
         wanted: &[Wanted],
-    ) -> Result<(AsOf, Option<String>), ClickHouseError> {
+        thoroughly: bool,
+    ) -> Result<(AsOf, Option<String>), Problem> {
         let at = SystemClock.now_ms();
         let journals = sources(rollups);
-        let settled = self.settled.positions(rollups, !wanted.is_empty()).await?;
+        let settled = self.settled.positions(rollups, !wanted.is_empty()).await.map_err(|error| Problem::of(&error))?;
         let mut told = Vec::new();
         let mut missing = None;
         for (index, (source, reached)) in journals.iter().zip(&settled).enumerate() {
             let topic = source.journal.name();
             let own = |wanted: &&Wanted| wanted.topic.as_deref().map_or(index == 0, |named| named == topic);
             for wanted in wanted.iter().filter(own) {
-                if !self.holds(source, reached, wanted).await? {
+                if !self.holds(source, reached, wanted, thoroughly).await? {
                     missing.get_or_insert(format!("{topic}/{}/{}", wanted.partition, wanted.offset));
                 }
             }
@@ -150,15 +159,21 @@ impl Analytics {
     }
 
     /// Whether the tables hold whatever came of a journal record.
-    async fn holds(&self, source: &Source, reached: &[Reached], wanted: &Wanted) -> Result<bool, ClickHouseError> {
+    async fn holds(
+        &self,
+        source: &Source,
+        reached: &[Reached],
+        wanted: &Wanted,
+        thoroughly: bool,
+    ) -> Result<bool, Problem> {
         let Wanted { partition, offset, .. } = *wanted;
         let place = reached.iter().find(|it| it.partition == partition).map_or(-1, |it| it.offset);
-        if place >= offset {
-            return Ok(true);
+        if place >= offset || !thoroughly {
+            return Ok(place >= offset);
         }
         // A record without an effect of its own has no row there; one that it repeats has.
         let topic = source.journal.name();
-        let without = self.clickhouse.without_effect(topic, partition, offset).await?;
+        let without = self.ask(self.clickhouse.without_effect(topic, partition, offset)).await?;
         Ok(without.is_some_and(|first| first.is_none_or(|first| place >= first)))
     }
 }

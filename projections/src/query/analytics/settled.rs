@@ -16,6 +16,8 @@ use std::{
 const FRESH: Duration = Duration::from_millis(250);
 /// Until when it serves them once more, while it is looked up anew beside their question.
 const KEPT: Duration = Duration::from_secs(2);
+/// How long what one who waits looked up serves the others.
+const SHARED: Duration = Duration::from_millis(50);
 
 /// Positions of journals, by journal in the order of [`sources`].
 pub(super) type Positions = Vec<Vec<Reached>>;
@@ -24,20 +26,29 @@ pub(super) type Positions = Vec<Vec<Reached>>;
 #[derive(Clone)]
 pub(super) struct Settled {
     clickhouse: ClickHouse,
-    known: Arc<Mutex<BTreeMap<Vec<&'static str>, Known>>>,
+    sets: Arc<Mutex<BTreeMap<Vec<&'static str>, Arc<Known>>>>,
 }
 
-#[derive(Clone)]
+/// What is known of one set of rollups. One at a time looks it up, for all who wait.
+#[derive(Default)]
 struct Known {
-    positions: Positions,
-    at: Instant,
-    /// Somebody looks it up anew.
+    state: Mutex<State>,
+    looking: tokio::sync::Mutex<()>,
+}
+
+#[derive(Default)]
+struct State {
+    /// The positions, and when they were looked up.
+    settled: Option<(Positions, Instant)>,
+    /// When somebody last began to look, whatever was found; when it ended, if it failed.
+    looked_at: Option<Instant>,
+    /// Somebody looks beside a question.
     is_renewed: bool,
 }
 
 impl Settled {
     pub fn new(clickhouse: ClickHouse) -> Self {
-        Self { clickhouse, known: Arc::default() }
+        Self { clickhouse, sets: Arc::default() }
     }
 
     /// Up to where all of the rollups hold what came of their journals: as far as is known, and known anew where a caller waits.
@@ -47,38 +58,49 @@ impl Settled {
         anew: bool,
     ) -> Result<Positions, ClickHouseError> {
         let names: Vec<&'static str> = rollups.iter().map(|rollup| rollup.name).collect();
-        let known = match self.locked().get_mut(&names) {
-            Some(known) if !anew && known.at.elapsed() < KEPT => {
-                if known.at.elapsed() >= FRESH && !known.is_renewed {
-                    known.is_renewed = true;
-                    self.renew(names, rollups);
+        let known = Arc::clone(locked(&self.sets).entry(names).or_default());
+        if !anew {
+            let mut state = locked(&known.state);
+            if let Some((positions, at)) = state.settled.clone().filter(|(_, at)| at.elapsed() < KEPT) {
+                if at.elapsed() >= FRESH && !state.is_renewed {
+                    state.is_renewed = true;
+                    self.renew(Arc::clone(&known), rollups);
                 }
-                return Ok(known.positions.clone());
+                return Ok(positions);
             }
-            known => known.map(|known| known.positions.clone()),
-        };
-        match self.look_up(rollups).await? {
-            Some(positions) => {
-                self.note(names, positions.clone());
-                Ok(positions)
-            }
-            None => Ok(known.unwrap_or_else(|| vec![Vec::new(); sources(rollups).len()])),
         }
+        self.look(&known, rollups).await?;
+        let positions = locked(&known.state).settled.clone().map(|(positions, _)| positions);
+        Ok(positions.unwrap_or_else(|| vec![Vec::new(); sources(rollups).len()]))
     }
 
-    /// Looks up without anybody waiting for it.
-    fn renew(&self, names: Vec<&'static str>, rollups: &'static [&'static Rollup]) {
+    /// Looks, unless somebody else began to after this caller came, or the moment before.
+    async fn look(&self, known: &Known, rollups: &[&'static Rollup]) -> Result<(), ClickHouseError> {
+        let arrived = Instant::now();
+        let _looking = known.looking.lock().await;
+        if locked(&known.state).looked_at.is_some_and(|at| at + SHARED >= arrived) {
+            return Ok(());
+        }
+        let began = Instant::now();
+        let found = self.look_up(rollups).await;
+        let mut state = locked(&known.state);
+        // Those who came meanwhile do not try again what failed just now.
+        state.looked_at = Some(if found.is_ok() { began } else { Instant::now() });
+        // What was known is kept where something was on its way.
+        if let Some(positions) = found? {
+            state.settled = Some((positions, began));
+        }
+        Ok(())
+    }
+
+    /// Looks without anybody waiting for it.
+    fn renew(&self, known: Arc<Known>, rollups: &'static [&'static Rollup]) {
         let settled = self.clone();
         tokio::spawn(async move {
-            match settled.look_up(rollups).await {
-                Ok(Some(positions)) => settled.note(names, positions),
-                // What is known is kept, and asked for anew by the next.
-                Ok(None) => settled.not_renewed(&names),
-                Err(error) => {
-                    tracing::debug!(%error, "cannot look up how much the rollups hold");
-                    settled.not_renewed(&names);
-                }
+            if let Err(error) = settled.look(&known, rollups).await {
+                tracing::debug!(%error, "cannot look up how much the rollups hold");
             }
+            locked(&known.state).is_renewed = false;
         });
     }
 
@@ -94,18 +116,8 @@ impl Settled {
         let rows = try_join_all(rollups.iter().map(|rollup| clickhouse.rows_of(rollup.fed_by))).await?;
         Ok((counted == rows).then_some(positions))
     }
+}
 
-    fn note(&self, names: Vec<&'static str>, positions: Positions) {
-        self.locked().insert(names, Known { positions, at: Instant::now(), is_renewed: false });
-    }
-
-    fn not_renewed(&self, names: &[&'static str]) {
-        if let Some(known) = self.locked().get_mut(names) {
-            known.is_renewed = false;
-        }
-    }
-
-    fn locked(&self) -> MutexGuard<'_, BTreeMap<Vec<&'static str>, Known>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

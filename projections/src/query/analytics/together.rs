@@ -18,6 +18,7 @@ use axum::{
 use serde::Serialize;
 use serde_json::value::RawValue;
 use std::time::Duration;
+use tokio::try_join;
 
 /// Rows of one part.
 pub(in crate::query) type Rows = Vec<Box<RawValue>>;
@@ -59,10 +60,12 @@ impl Analytics {
             if !told::can_be_id(&id) {
                 return Err(unknown());
             }
-            let place = self.part(&resource::DIRECTORY, &asked, None, Some(&id)).await?;
+            let (place, names, stretch) = try_join!(
+                self.part(&resource::DIRECTORY, &asked, None, Some(&id)),
+                self.part(&resource::NAMES, &asked, None, Some(&id)),
+                self.stretch(&resource::PLACES, None, &asked),
+            )?;
             let place = place.into_iter().next().ok_or_else(unknown)?;
-            let stretch = self.stretch(&resource::PLACES, None, &asked).await?;
-            let names = self.part(&resource::NAMES, &asked, None, Some(&id)).await?;
             let figures = self.part(&resource::PLACES, &asked, stretch, Some(&id)).await?;
             Ok::<_, Problem>(Place { period: period(stretch, &asked), as_of, place, names, figures })
         };
@@ -79,13 +82,12 @@ impl Analytics {
             const ROLLUPS: &[&Rollup] = &[PLACE_STATS, TAX_TIP_STATS, CATEGORY_STATS];
             let as_of = self.as_of(ROLLUPS, &asked.min_offsets, asked.wait_ms).await?;
             let stretch = self.stretch(&resource::PLACES, None, &asked).await?;
-            Ok::<_, Problem>(Overview {
-                period: period(stretch, &asked),
-                as_of,
-                places: self.part(&resource::PLACES, &asked, stretch, None).await?,
-                taxes_and_tips: self.part(&resource::TAXES_AND_TIPS, &asked, stretch, None).await?,
-                categories: self.part(&resource::CATEGORIES, &asked, stretch, None).await?,
-            })
+            let (places, taxes_and_tips, categories) = try_join!(
+                self.part(&resource::PLACES, &asked, stretch, None),
+                self.part(&resource::TAXES_AND_TIPS, &asked, stretch, None),
+                self.part(&resource::CATEGORIES, &asked, stretch, None),
+            )?;
+            Ok::<_, Problem>(Overview { period: period(stretch, &asked), as_of, places, taxes_and_tips, categories })
         };
         match answered.await {
             Ok(answer) => Json(answer).into_response(),
