@@ -8,6 +8,7 @@
 //! - `section`, `chapters`: a heading, a sentence, charts, a table; and which of them there are.
 //! - `amount`, `scale`, `chart`, `table`: how numbers are written, drawn and listed.
 //! - `live`: how the pipeline is doing now.
+//! - `form`: what can be chosen, with what was asked for.
 //! - `page`: everything together, and what is said when there is nothing to show.
 
 mod amount;
@@ -16,6 +17,7 @@ mod chapters;
 mod chart;
 mod figures;
 mod files;
+mod form;
 mod live;
 mod page;
 mod scale;

@@ -2,10 +2,11 @@
 
 use super::{
     Reports, amount,
-    asked::{FIELDS, Fields, Preset, field_of, presets},
+    asked::{Fields, field_of},
     chapters::chapters,
     figures::{Figures, number},
     files::VERSION,
+    form::{Form, form, form_of_figures},
     live::Now,
     section::{Context, Section},
     table::Times,
@@ -21,46 +22,6 @@ use std::time::Duration;
 
 /// How long a page waits for what is told of the pipeline.
 const PATIENCE: Duration = Duration::from_millis(150);
-
-/// Intervals that can be chosen; any other of the API's can be asked for in the address.
-const INTERVALS: [(&str, &str); 8] = [
-    ("", "Automatic"),
-    ("15m", "15 minutes"),
-    ("1h", "Hour"),
-    ("6h", "6 hours"),
-    ("day", "Day"),
-    ("week", "Week"),
-    ("month", "Month"),
-    ("all", "Whole period"),
-];
-
-/// Zones that are proposed; any other can be typed.
-const ZONES: [&str; 24] = [
-    "UTC",
-    "Africa/Cairo",
-    "Africa/Johannesburg",
-    "Africa/Lagos",
-    "America/Argentina/Buenos_Aires",
-    "America/Chicago",
-    "America/Los_Angeles",
-    "America/Mexico_City",
-    "America/New_York",
-    "America/Sao_Paulo",
-    "Asia/Dubai",
-    "Asia/Kolkata",
-    "Asia/Kuwait",
-    "Asia/Shanghai",
-    "Asia/Singapore",
-    "Asia/Tokyo",
-    "Atlantic/Reykjavik",
-    "Australia/Sydney",
-    "Europe/Berlin",
-    "Europe/London",
-    "Europe/Moscow",
-    "Europe/Paris",
-    "Europe/Zurich",
-    "Pacific/Auckland",
-];
 
 /// The page.
 #[derive(Template)]
@@ -83,29 +44,6 @@ enum Body {
     Nothing,
 }
 
-/// The form, with what was asked for.
-struct Form {
-    from: String,
-    to: String,
-    from_is_date: bool,
-    to_is_date: bool,
-    /// Value, words, and whether it is the one.
-    intervals: Vec<(String, String, bool)>,
-    zone: String,
-    zones: &'static [&'static str],
-    currencies: Vec<(String, bool)>,
-    place: String,
-    presets: Vec<Preset>,
-    /// The field that is wrong.
-    wrong: &'static str,
-}
-
-impl Form {
-    fn is_wrong(&self, field: &str) -> bool {
-        self.wrong == field
-    }
-}
-
 /// What is wrong.
 struct Wrong {
     title: &'static str,
@@ -117,7 +55,8 @@ struct Wrong {
 /// The figures, written.
 struct Report {
     period: String,
-    chosen: bool,
+    /// Nobody said which period: it is the latest that has data.
+    is_latest: bool,
     zone: String,
     /// How it is cut: `by day`.
     interval: String,
@@ -203,47 +142,8 @@ fn sentence(words: &str) -> String {
     format!("{first}{}.", characters.as_str().trim_end_matches('.'))
 }
 
-/// The form with what was sent.
-fn form(fields: &Fields, wrong: &'static str) -> Form {
-    let is_date = |text: &str| text.is_empty() || (text.len() == 10 && text.parse::<jiff::civil::Date>().is_ok());
-    let chosen = fields.get("interval");
-    let mut intervals: Vec<(String, String, bool)> =
-        INTERVALS.iter().map(|(value, words)| ((*value).to_owned(), (*words).to_owned(), *value == chosen)).collect();
-    if !intervals.iter().any(|(.., is_chosen)| *is_chosen) {
-        intervals.push((chosen.to_owned(), chosen.to_owned(), true));
-    }
-    let currency = fields.get("currency");
-    let currencies = if currency.is_empty() { Vec::new() } else { vec![(currency.to_owned(), true)] };
-    let [from, to, _, zone, _, place] = FIELDS.map(|field| fields.get(field).to_owned());
-    Form {
-        from_is_date: is_date(&from),
-        to_is_date: is_date(&to),
-        from,
-        to,
-        intervals,
-        zone: if zone.is_empty() { "UTC".to_owned() } else { zone },
-        zones: &ZONES,
-        currencies,
-        place,
-        presets: Vec::new(),
-        wrong,
-    }
-}
-
-/// The form with what is shown: the period that was chosen, the currencies there are.
-fn form_of_figures(fields: &Fields, figures: &Figures) -> Form {
-    let times = times(&figures.asked);
-    let said = fields.with("from", &times.of_form(figures.stretch.from)).with("to", &times.of_form(figures.stretch.to));
-    let mut currencies: Vec<(String, bool)> =
-        figures.currencies.iter().map(|known| (known.clone(), *known == figures.currency)).collect();
-    if !figures.currency.is_empty() && !currencies.iter().any(|(_, is_chosen)| *is_chosen) {
-        currencies.push((figures.currency.clone(), true));
-    }
-    let presets = presets(fields, figures.latest_end, figures.stretch, &figures.asked);
-    Form { currencies, presets, ..form(&said, "") }
-}
-
-fn times(asked: &Asked) -> Times {
+/// How times are written.
+pub(super) fn times(asked: &Asked) -> Times {
     Times {
         zone: asked.zone.clone(),
         in_day: matches!(asked.interval, Interval::Minutes(_)),
@@ -263,7 +163,7 @@ fn report(fields: &Fields, figures: &Figures) -> Report {
     let (first, last) = (context.times.day(figures.stretch.from), context.times.day(last));
     Report {
         period: if first == last { first } else { format!("{first} to {last}") },
-        chosen: fields.get("from").is_empty() || fields.get("to").is_empty(),
+        is_latest: fields.get("from").is_empty() || fields.get("to").is_empty(),
         zone: zone_name(&figures.asked.zone).to_owned(),
         interval: cut(figures.asked.interval),
         currency: figures.currency.clone(),
@@ -340,17 +240,6 @@ fn shown(now: &Now) -> Shown {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::query::analytics::period::zone;
-
-    #[test]
-    fn proposed_zones_are_ones_that_are_understood() {
-        for name in ZONES {
-            assert!(zone(name).is_ok(), "{name}");
-        }
-        for (value, _) in INTERVALS.into_iter().skip(1) {
-            assert!(value.parse::<Interval>().is_ok(), "{value}");
-        }
-    }
 
     #[test]
     fn what_was_sent_is_kept_and_escaped() {
