@@ -15,7 +15,7 @@ use crate::{
 use axum::response::Response;
 use http::StatusCode;
 use millrace_runtime::{Headers, headers};
-use millrace_schemas::event::{DEFAULT_SCORE, Request};
+use millrace_schemas::event::{DEFAULT_SCORE_CODE, Request};
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -60,7 +60,7 @@ impl<E: Kind, L: EventLog> Intake<E, L> {
         if scored.is_none() || is_audited(Shape::One, status, verdicts) {
             let mut request = self.audit(&common).request(status, body_bytes, verdicts);
             if scored.is_none() {
-                request.code = Some(DEFAULT_SCORE.to_owned());
+                request.code = Some(DEFAULT_SCORE_CODE.to_owned());
                 request.message = Some(answer::default_told(decision, self.began.elapsed()));
             }
             self.trace(request, common);

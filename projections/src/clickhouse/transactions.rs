@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{score::Position, told};
 use clickhouse::Row;
-use millrace_schemas::event::DEFAULT_SCORE;
+use millrace_schemas::event::DEFAULT_SCORE_CODE;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -185,7 +185,7 @@ impl ClickHouse {
             self.database(),
             REQUESTS.name
         );
-        let query = self.reading(&sql).bind(trn_id.to_string()).bind(DEFAULT_SCORE);
+        let query = self.reading(&sql).bind(trn_id.to_string()).bind(DEFAULT_SCORE_CODE);
         self.deadline(query.fetch_all()).await
     }
 }

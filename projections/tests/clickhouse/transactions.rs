@@ -11,7 +11,7 @@ use millrace_projections::score::ScoreView;
 use millrace_runtime::sink::Sink as _;
 use millrace_schemas::{
     Topic,
-    event::{DEFAULT_SCORE, Decision, DecisionSource, LabelKind, ShadowScore, TransactionScore},
+    event::{DEFAULT_SCORE_CODE, Decision, DecisionSource, LabelKind, ShadowScore, TransactionScore},
     ids,
 };
 use serde_json::{Value as Json, json};
@@ -133,7 +133,7 @@ async fn a_transaction_is_told_as_it_came_with_its_decision_and_its_labels() {
     for request in &mut requests {
         request.results[0].trn_id = Some(score.trn_id.clone());
     }
-    (requests[0].code, requests[0].message) = (Some(DEFAULT_SCORE.into()), Some("no score within 50 ms".into()));
+    (requests[0].code, requests[0].message) = (Some(DEFAULT_SCORE_CODE.into()), Some("no score within 50 ms".into()));
     sink.write(&batch(0, 0, &requests)).await.expect("requests");
     let (_, told) = get(&database, &format!("/api/v1/transactions/{}", score.trn_id)).await;
     let answered = json!({"request_id": "request-1", "received_at": "2026-03-01T00:00:00.000Z", "message": "no score within 50 ms"});

@@ -4,7 +4,7 @@ use super::FieldError;
 use serde::{Deserialize, Serialize};
 
 /// Code of a request whose client was answered without the score, which had not come in time.
-pub const DEFAULT_SCORE: &str = "default_score";
+pub const DEFAULT_SCORE_CODE: &str = "default_score";
 
 /// Answer for one item of a request.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -13,7 +13,7 @@ mod reply;
 mod score;
 mod transaction;
 
-pub use audit::{Control, ControlState, DEFAULT_SCORE, ItemResult, Request, SchemaRecord};
+pub use audit::{Control, ControlState, DEFAULT_SCORE_CODE, ItemResult, Request, SchemaRecord};
 pub use common::{FieldError, Source, TimeResolution};
 pub use configuration::{
     ConfigurationAction, ConfigurationChange, ConfigurationKind, MerchantRisk, MerchantRiskEnd, ProcessorEpoch,
