@@ -1,6 +1,6 @@
 //! A gateway, as benchmarks reach it.
 
-use reqwest::{Client, Url};
+use reqwest::{Client, StatusCode, Url};
 use serde_json::Value as Json;
 use std::time::Duration;
 
@@ -61,17 +61,31 @@ impl Gateway {
 
     /// The answer to a request, which must be a success.
     pub async fn answer(&self, request: reqwest::RequestBuilder) -> Result<Vec<u8>, GatewayError> {
+        let (status, body) = self.exchange(request).await?;
+        if status.is_success() { Ok(body) } else { Err(self.refused(status, &body)) }
+    }
+
+    /// Whether figures hold what a question wants them to.
+    pub async fn shows(&self, question: Url) -> Result<bool, GatewayError> {
+        match self.exchange(self.client.get(question)).await? {
+            (status, _) if status.is_success() => Ok(true),
+            (StatusCode::PRECONDITION_FAILED, _) => Ok(false),
+            (status, body) => Err(self.refused(status, &body)),
+        }
+    }
+
+    async fn exchange(&self, request: reqwest::RequestBuilder) -> Result<(StatusCode, Vec<u8>), GatewayError> {
         let answer = async {
             let response = request.send().await?;
-            Ok((response.status(), response.bytes().await?))
+            Ok((response.status(), response.bytes().await?.into()))
         };
         let answer: Result<_, reqwest::Error> = answer.await;
-        let (status, body) = answer.map_err(|error| self.not_ready(why(&error)))?;
-        if !status.is_success() {
-            let text = String::from_utf8_lossy(&body);
-            return Err(self.not_ready(&format!("{status} {}", text.chars().take(300).collect::<String>())));
-        }
-        Ok(body.into())
+        answer.map_err(|error| self.not_ready(why(&error)))
+    }
+
+    fn refused(&self, status: StatusCode, body: &[u8]) -> GatewayError {
+        let text = String::from_utf8_lossy(body);
+        self.not_ready(&format!("{status} {}", text.chars().take(300).collect::<String>()))
     }
 
     /// What a path answers, as JSON.

@@ -140,6 +140,10 @@ async fn one(
     let mut question = gateway.at("/api/v1/analytics/places");
     let parameters = [("interval", "all"), ("place_id", place), ("wait_ms", "10000")];
     question.query_pairs_mut().extend_pairs(parameters).append_pair("min_offset", &format!("{partition}/{offset}"));
-    gateway.answer(gateway.client.get(question)).await?;
+    while !gateway.shows(question.clone()).await? {
+        if due.elapsed() > PATIENCE {
+            return Err(gateway.not_ready("figures are further behind than is measured"));
+        }
+    }
     Ok((stored.accepted, acknowledged, Some(due.elapsed())))
 }

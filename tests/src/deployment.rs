@@ -101,7 +101,7 @@ impl Deployment {
         let mut gateway = Gateway::new(events, move || metrics.render());
         let (shutdown, stream_log) = (Shutdown::new(), self.log.clone());
         let routes = query::routes(&self.clickhouse, &QueryConfig::default()).expect("configuration");
-        let analytics = query::analytics(&self.clickhouse, &AnalyticsConfig::default(), Some(self.log.clone()));
+        let analytics = query::analytics(&self.clickhouse, &AnalyticsConfig::default(), self.log.clone());
         let routes = routes.merge(analytics.expect("configuration"));
         gateway.routes = routes.merge(query::stream(stream_log, &stream, shutdown.clone()));
         gateway.contracts = vec![query::contract()];

@@ -121,6 +121,29 @@ async fn the_real_receipts_are_accepted_or_refused_as_expected_and_every_sum_is_
     eprintln!("figures over HTTP that are pandas' too: {}", compared["compared"]);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs MILLRACE_DATA; run by make test-full"]
+async fn the_real_receipts_in_disorder_some_twice_and_some_late_have_the_oracles_figures() {
+    let deployment = Deployment::new("disordered_retail").await;
+    // A gateway that remembers no ids leaves duplicates to the processor.
+    let services = Services::of(&deployment, &["gateway.remembered_ids_max=0"]);
+    services.start(&[Service::Gateway, Service::Receipts, Service::Projector]);
+    let (file, mapping) = (data("online_retail.csv.gz"), format!("{MAPPINGS}/online-retail.toml"));
+    python::run(python::script("oracle/disorder_receipts.py").args(["--seed", "6"]).arg(&file).arg(services.folder()));
+    // The last tenth comes when everything before it can be asked for.
+    for part in ["timely.csv", "late.csv"] {
+        send(&services, &["--mapping", &mapping], &services.folder().join(part)).await;
+        oracle::queryable(&deployment).await;
+    }
+    let twice: u64 = deployment.value("SELECT count() FROM duplicates").await.parse().expect("a count");
+    assert!(twice > 1_000, "{twice} receipts came twice");
+    assert_eq!(deployment.value("SELECT count() FROM receipts").await, "24562");
+    rollups::assert_exact(&deployment).await;
+    let compared = tokio::task::block_in_place(|| oracle::figures(&services.url(Service::Gateway), &file));
+    assert_eq!((&compared["receipts"], &compared["differences"]), (&Json::from(24_562), &Json::from(0)));
+    eprintln!("figures over HTTP that are pandas' too: {}; {twice} receipts came twice", compared["compared"]);
+}
+
 /// The labelled transactions as CSV.
 fn labelled(folder: &Path) -> PathBuf {
     let csv = folder.join("sparkov.csv");

@@ -184,7 +184,7 @@ async fn gateway(config: Config) -> Result<()> {
         let scores = query::scores(&config.clickhouse, &config.query)?;
         lookup = Some(Arc::new(move |trn_id| Box::pin(scores.find(trn_id))));
         let routes = query::routes(&config.clickhouse, &config.query)?;
-        let figures = query::analytics(&config.clickhouse, &config.query.analytics, Some(log.clone()))?;
+        let figures = query::analytics(&config.clickhouse, &config.query.analytics, log.clone())?;
         let routes = routes.merge(figures);
         let stream = query::stream(log.clone(), &config.stream, shutdown.clone());
         gateway.contracts = vec![query::contract()];

@@ -2,8 +2,7 @@
 
 use super::{ClickHouse, ClickHouseError, set::Set};
 use bytes::Bytes;
-use clickhouse::{Row, query::BytesCursor};
-use serde::Deserialize;
+use clickhouse::query::BytesCursor;
 use std::time::Duration;
 
 /// How much the server may spend on one question.
@@ -54,17 +53,6 @@ impl Answering {
             None => Ok(self.rest.next().await?),
         }
     }
-}
-
-/// Up to where a table has what came of a journal's partition.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Row, Deserialize)]
-pub struct Reached {
-    /// Partition of the journal.
-    pub partition: i32,
-    /// Offset of the last journal record that the table has a row of.
-    pub offset: i64,
-    /// When the broker appended that record, epoch milliseconds.
-    pub appended_at: i64,
 }
 
 impl ClickHouse {
@@ -123,37 +111,20 @@ impl ClickHouse {
         self.deadline(self.reading(&sql).fetch_one()).await
     }
 
-    /// How many rows of its table a rollup of the live set has counted, by an expression of its columns.
+    /// When the broker appended the latest of the journal records that these rows of a table of the live set came of, epoch
+    /// milliseconds; rows are named by partition and offset.
     ///
     /// # Errors
     /// As [`latest_in`](Self::latest_in).
-    pub async fn counted(&self, rollup: &str, counts: &str) -> Result<u64, ClickHouseError> {
-        let stored = format!("{}.{}", self.database(), self.live().await?.stored_as(rollup));
-        self.deadline(self.reading(&format!("SELECT sum({counts}) AS rows FROM {stored} AS s")).fetch_one()).await
-    }
-
-    /// How many rows a table of the live set has.
-    ///
-    /// # Errors
-    /// As [`latest_in`](Self::latest_in).
-    pub async fn rows_of(&self, table: &str) -> Result<u64, ClickHouseError> {
+    pub async fn appended_at(&self, table: &str, rows: &[(i32, i64)]) -> Result<Option<i64>, ClickHouseError> {
+        if rows.is_empty() {
+            return Ok(None);
+        }
         let stored = format!("{}.{}", self.database(), self.live().await?.stored_as(table));
-        self.deadline(self.reading(&format!("SELECT count() AS rows FROM {stored}")).fetch_one()).await
-    }
-
-    /// Up to where a table of the live set has what came of its journal, by partition.
-    ///
-    /// # Errors
-    /// As [`latest_in`](Self::latest_in).
-    pub async fn reached(&self, table: &str) -> Result<Vec<Reached>, ClickHouseError> {
-        let stored = format!("{}.{}", self.database(), self.live().await?.stored_as(table));
-        // Derived records stand in the order of their sources, so the last one of a partition tells its place in the journal.
         let sql = format!(
-            "SELECT t.source_partition AS partition, t.source_offset AS offset, toUnixTimestamp64Milli(t.source_timestamp) AS appended_at \
-             FROM {stored} AS t WHERE (t._partition, t._offset) IN (SELECT _partition, max(_offset) FROM {stored} GROUP BY _partition) \
-             ORDER BY partition"
+            "SELECT maxOrNull(toUnixTimestamp64Milli(t.source_timestamp)) AS latest FROM {stored} AS t WHERE (t._partition, t._offset) IN ?"
         );
-        self.deadline(self.reading(&sql).fetch_all()).await
+        self.deadline(self.reading(&sql).bind(rows).fetch_one()).await
     }
 
     /// What became of a journal record that the tables have no row of: `Some(Some(first))` when it repeats the record at offset `first`,

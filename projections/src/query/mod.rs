@@ -112,14 +112,14 @@ impl Scores {
 }
 
 /// The routes of figures and the report page, which ask the same questions in the same turns; to be merged like [`routes`]. The log
-/// tells the lag; without it none is told.
+/// tells how much of it figures hold.
 ///
 /// # Errors
 /// As [`routes`].
 pub fn analytics(
     clickhouse: &ClickHouseConfig,
     config: &AnalyticsConfig,
-    log: Option<Log>,
+    log: Log,
 ) -> Result<Router, ClickHouseError> {
     let figures = Arc::new(analytics::Analytics::new(clickhouse, config, log)?);
     Ok(analytics::routes(Arc::clone(&figures)).merge(reports::routes(figures)))

@@ -2,11 +2,13 @@
 
 mod groups;
 mod lag;
+mod progress;
 mod schemas;
 mod settings;
 mod topics;
 
 pub use lag::{GroupLag, PartitionLag};
+pub use progress::{Progress, Stored};
 pub use schemas::Schemas;
 pub use topics::{TopicState, TopicStatus};
 

@@ -6,20 +6,20 @@ use std::fmt;
 
 /// The metadata beside a committed offset.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Marker {
+pub(crate) struct Marker {
     /// Epoch of the log the offsets are of.
-    pub(super) epoch: String,
+    pub(crate) epoch: String,
     /// Highest offset the store has; `None` when it has nothing of this partition.
-    pub(super) stored: Option<i64>,
+    pub(crate) stored: Option<i64>,
     /// Last sources of the records below the committed offset, by which a second copy of one is told.
-    pub(super) sources: LastSources,
+    pub(crate) sources: LastSources,
     /// The batch that was about to be written; it begins at the committed offset.
-    pub(super) intent: Option<Intent>,
+    pub(crate) intent: Option<Intent>,
 }
 
 /// A batch that may or may not be in the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Intent {
+pub(crate) struct Intent {
     /// Offset of its last record.
     pub(super) last: i64,
     /// Its number of records.
@@ -64,7 +64,7 @@ impl fmt::Display for Marker {
 
 impl Marker {
     /// Reads the metadata of a committed offset; `None` when it is not a marker.
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let words: Vec<&str> = text.split(' ').collect();
         let (epoch, stored, sources, rest) = match words.as_slice() {
             ["v1", epoch, stored, rest @ ..] => (*epoch, *stored, LastSources::default(), rest),

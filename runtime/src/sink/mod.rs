@@ -12,6 +12,7 @@ mod partition;
 mod worker;
 mod write;
 
+pub(crate) use intent::Marker;
 pub use worker::{SinkConfig, run};
 
 use crate::Record;

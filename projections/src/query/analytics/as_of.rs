@@ -4,9 +4,9 @@ use super::{
     Analytics,
     parameters::Wanted,
     resource::{Rollup, Source, sources},
+    settled::Held,
 };
 use crate::{
-    clickhouse::figures::Reached,
     query::{PAUSE_MAX, PAUSE_MIN, Problem},
     told,
 };
@@ -124,7 +124,7 @@ impl Analytics {
 
     /// Records on their way to rollups, as measured last.
     pub(in crate::query) fn lag_of(&self, rollups: &[&'static Rollup]) -> Option<Lag> {
-        self.lag.as_ref().and_then(|lag| lag.of(&sources(rollups)))
+        self.lag.of(&sources(rollups))
     }
 
     /// As of when figures are now, and the first position that they lack. Takes no turn, unless a record may be one without effect:
@@ -137,37 +137,36 @@ impl Analytics {
     ) -> Result<(AsOf, Option<String>), Problem> {
         let at = SystemClock.now_ms();
         let journals = sources(rollups);
-        let settled = self.settled.positions(rollups, !wanted.is_empty()).await.map_err(|error| Problem::of(&error))?;
         let mut told = Vec::new();
         let mut missing = None;
-        for (index, (source, reached)) in journals.iter().zip(&settled).enumerate() {
+        for (index, source) in journals.iter().enumerate() {
             let topic = source.journal.name();
+            let held = if wanted.is_empty() {
+                self.settled.known(*source).await
+            } else {
+                self.settled.now(*source).await.map_err(|error| Problem::of_log(&error))?
+            };
             let own = |wanted: &&Wanted| wanted.topic.as_deref().map_or(index == 0, |named| named == topic);
             for wanted in wanted.iter().filter(own) {
-                if !self.holds(source, reached, wanted, thoroughly).await? {
+                if !self.holds(source, &held, wanted, thoroughly).await? {
                     missing.get_or_insert(format!("{topic}/{}/{}", wanted.partition, wanted.offset));
                 }
             }
-            told.push(OfJournal {
-                topic,
-                offsets: reached.iter().map(|it| (it.partition, it.offset)).collect(),
-                latest_at: reached.iter().map(|it| it.appended_at).max(),
-            });
+            told.push(OfJournal { topic, offsets: held.offsets, latest_at: held.latest_at });
         }
-        let lag = self.lag.as_ref().and_then(|lag| lag.of(&journals));
-        Ok((AsOf { at, sources: told, lag }, missing))
+        Ok((AsOf { at, sources: told, lag: self.lag.of(&journals) }, missing))
     }
 
     /// Whether the tables hold whatever came of a journal record.
     async fn holds(
         &self,
         source: &Source,
-        reached: &[Reached],
+        held: &Held,
         wanted: &Wanted,
         thoroughly: bool,
     ) -> Result<bool, Problem> {
         let Wanted { partition, offset, .. } = *wanted;
-        let place = reached.iter().find(|it| it.partition == partition).map_or(-1, |it| it.offset);
+        let place = held.offsets.get(&partition).copied().unwrap_or(-1);
         if place >= offset || !thoroughly {
             return Ok(place >= offset);
         }

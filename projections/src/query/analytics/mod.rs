@@ -100,26 +100,26 @@ pub(super) struct Analytics {
     clickhouse: ClickHouse,
     config: AnalyticsConfig,
     turns: Turns,
-    lag: Option<Arc<Lags>>,
+    lag: Arc<Lags>,
     settled: Settled,
 }
 
 impl Analytics {
-    /// What asks figures of a server. The log tells the lag; without it none is told.
+    /// What asks figures of a server. The log tells how much of it they hold.
     ///
     /// # Errors
     /// When the database's name is not a plain identifier.
     pub fn new(
         clickhouse: &ClickHouseConfig,
         config: &AnalyticsConfig,
-        log: Option<Log>,
+        log: Log,
     ) -> Result<Self, ClickHouseError> {
         let clickhouse =
             ClickHouse::new(&ClickHouseConfig { query_timeout_ms: config.timeout_ms, ..clickhouse.clone() })?;
         let patience = Duration::from_millis(config.timeout_ms);
         Ok(Self {
-            lag: log.map(|log| Lags::new(log, clickhouse.clone())),
-            settled: Settled::new(clickhouse.clone()),
+            lag: Lags::new(log.clone(), clickhouse.clone()),
+            settled: Settled::new(log, clickhouse.clone()),
             clickhouse,
             config: *config,
             turns: Turns::new(config.concurrent_max, config.waiting_max, patience),
@@ -127,8 +127,8 @@ impl Analytics {
     }
 
     /// What tells how far the tables are behind the log.
-    pub fn log(&self) -> Option<(Log, ClickHouse)> {
-        Some((self.lag.as_ref()?.log().clone(), self.clickhouse.clone()))
+    pub fn log(&self) -> (Log, ClickHouse) {
+        (self.lag.log().clone(), self.clickhouse.clone())
     }
 
     fn bounds(&self, time_max: Duration, rows_answered_max: u64) -> Bounds {

@@ -1,35 +1,47 @@
 //! What the tables hold with all their rollups.
 //!
-//! An insert into a table shows its rows a moment before the rollups that it feeds. So a table's position says nothing of figures until
-//! its rollups count as many rows as it has.
+//! An insert into a table shows its rows a moment before the rollups that it feeds, so a table says nothing of figures. The projector
+//! commits a position once an insert has ended, rollups included: what its group says is what figures hold.
 
-use super::resource::{Rollup, sources};
-use crate::clickhouse::{ClickHouse, ClickHouseError, figures::Reached};
-use futures::future::{try_join, try_join_all};
+use super::resource::Source;
+use crate::clickhouse::{ClickHouse, set::Set};
+use millrace_runtime::log::{Log, Progress, Stored};
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
+use tokio::task::JoinHandle;
 
 /// How old what is known may be, for callers who do not wait for something.
 const FRESH: Duration = Duration::from_millis(250);
 /// Until when it serves them once more, while it is looked up anew beside their question.
 const KEPT: Duration = Duration::from_secs(2);
+/// How long a question that needs no log waits to hear from it.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// How long what one who waits looked up serves the others.
 const SHARED: Duration = Duration::from_millis(50);
 
-/// Positions of journals, by journal in the order of [`sources`].
-pub(super) type Positions = Vec<Vec<Reached>>;
-
-/// What is known of sets of rollups, by their names.
-#[derive(Clone)]
-pub(super) struct Settled {
-    clickhouse: ClickHouse,
-    sets: Arc<Mutex<BTreeMap<Vec<&'static str>, Arc<Known>>>>,
+/// Up to where figures hold a journal.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Held {
+    /// Offset of the last record that has an effect there, by partition.
+    pub offsets: BTreeMap<i32, i64>,
+    /// When the broker appended the latest of them, epoch milliseconds.
+    pub latest_at: Option<i64>,
 }
 
-/// What is known of one set of rollups. One at a time looks it up, for all who wait.
+/// What is known of journals.
+#[derive(Clone)]
+pub(super) struct Settled {
+    log: Log,
+    clickhouse: ClickHouse,
+    /// The group of the live set.
+    group: Arc<Mutex<Option<(Set, Progress)>>>,
+    journals: Arc<Mutex<BTreeMap<&'static str, Arc<Known>>>>,
+}
+
+/// What is known of one journal. One at a time looks it up, for all who wait.
 #[derive(Default)]
 struct Known {
     state: Mutex<State>,
@@ -38,83 +50,106 @@ struct Known {
 
 #[derive(Default)]
 struct State {
-    /// The positions, and when they were looked up.
-    settled: Option<(Positions, Instant)>,
-    /// When somebody last began to look, whatever was found; when it ended, if it failed.
-    looked_at: Option<Instant>,
+    /// What was found last, and when whoever found it began to look.
+    held: Option<(Held, Instant)>,
+    /// When somebody's look failed.
+    failed: Option<(String, Instant)>,
     /// Somebody looks beside a question.
     is_renewed: bool,
 }
 
 impl Settled {
-    pub fn new(clickhouse: ClickHouse) -> Self {
-        Self { clickhouse, sets: Arc::default() }
+    pub fn new(log: Log, clickhouse: ClickHouse) -> Self {
+        Self { log, clickhouse, group: Arc::default(), journals: Arc::default() }
     }
 
-    /// Up to where all of the rollups hold what came of their journals: as far as is known, and known anew where a caller waits.
-    pub async fn positions(
-        &self,
-        rollups: &'static [&'static Rollup],
-        anew: bool,
-    ) -> Result<Positions, ClickHouseError> {
-        let names: Vec<&'static str> = rollups.iter().map(|rollup| rollup.name).collect();
-        let known = Arc::clone(locked(&self.sets).entry(names).or_default());
-        if !anew {
+    /// At least up to where figures hold a journal, for callers who do not wait for something: figures are answered without the log, too.
+    pub async fn known(&self, source: Source) -> Held {
+        let known = self.of(source);
+        let last = {
             let mut state = locked(&known.state);
-            if let Some((positions, at)) = state.settled.clone().filter(|(_, at)| at.elapsed() < KEPT) {
+            if let Some((held, at)) = state.held.clone().filter(|(_, at)| at.elapsed() < KEPT) {
                 if at.elapsed() >= FRESH && !state.is_renewed {
                     state.is_renewed = true;
-                    self.renew(Arc::clone(&known), rollups);
+                    drop(self.look_beside(&known, source));
                 }
-                return Ok(positions);
+                return held;
             }
+            state.held.clone().map(|(held, _)| held)
+        };
+        match tokio::time::timeout(PATIENCE, self.look_beside(&known, source)).await {
+            Ok(Ok(Ok(held))) => held,
+            _ => last.unwrap_or_default(),
         }
-        self.look(&known, rollups).await?;
-        let positions = locked(&known.state).settled.clone().map(|(positions, _)| positions);
-        Ok(positions.unwrap_or_else(|| vec![Vec::new(); sources(rollups).len()]))
+    }
+
+    /// Up to where figures hold a journal, looked up now.
+    ///
+    /// # Errors
+    /// In words, when the broker or the server does not answer.
+    pub async fn now(&self, source: Source) -> Result<Held, String> {
+        self.look(&self.of(source), source).await
+    }
+
+    fn of(&self, source: Source) -> Arc<Known> {
+        Arc::clone(locked(&self.journals).entry(source.journal.name()).or_default())
     }
 
     /// Looks, unless somebody else began to after this caller came, or the moment before.
-    async fn look(&self, known: &Known, rollups: &[&'static Rollup]) -> Result<(), ClickHouseError> {
+    async fn look(&self, known: &Known, source: Source) -> Result<Held, String> {
         let arrived = Instant::now();
         let _looking = known.looking.lock().await;
-        if locked(&known.state).looked_at.is_some_and(|at| at + SHARED >= arrived) {
-            return Ok(());
+        {
+            let state = locked(&known.state);
+            let shared = |at: &Instant| *at + SHARED >= arrived;
+            // Those who came meanwhile do not try again what failed just now.
+            if let Some((error, _)) = state.failed.as_ref().filter(|(_, at)| shared(at)) {
+                return Err(error.clone());
+            }
+            if let Some((held, _)) = state.held.as_ref().filter(|(_, at)| shared(at)) {
+                return Ok(held.clone());
+            }
         }
         let began = Instant::now();
-        let found = self.look_up(rollups).await;
+        let found = self.look_up(source).await;
         let mut state = locked(&known.state);
-        // Those who came meanwhile do not try again what failed just now.
-        state.looked_at = Some(if found.is_ok() { began } else { Instant::now() });
-        // What was known is kept where something was on its way.
-        if let Some(positions) = found? {
-            state.settled = Some((positions, began));
+        match &found {
+            Ok(held) => (state.held, state.failed) = (Some((held.clone(), began)), None),
+            Err(error) => state.failed = Some((error.clone(), Instant::now())),
         }
-        Ok(())
+        found
     }
 
-    /// Looks without anybody waiting for it.
-    fn renew(&self, known: Arc<Known>, rollups: &'static [&'static Rollup]) {
-        let settled = self.clone();
+    /// Looks to the end, whether or not somebody waits for it.
+    fn look_beside(&self, known: &Arc<Known>, source: Source) -> JoinHandle<Result<Held, String>> {
+        let (settled, known) = (self.clone(), Arc::clone(known));
         tokio::spawn(async move {
-            if let Err(error) = settled.look(&known, rollups).await {
-                tracing::debug!(%error, "cannot look up how much the rollups hold");
+            let found = settled.look(&known, source).await;
+            if let Err(error) = &found {
+                tracing::debug!(error, "cannot look up how much figures hold");
             }
             locked(&known.state).is_renewed = false;
-        });
+            found
+        })
     }
 
-    /// The positions of the journals; `None` while some rollup does not hold them yet.
-    async fn look_up(&self, rollups: &[&'static Rollup]) -> Result<Option<Positions>, ClickHouseError> {
-        let clickhouse = &self.clickhouse;
-        let (counted, positions) = try_join(
-            try_join_all(rollups.iter().map(|rollup| clickhouse.counted(rollup.name, rollup.counts))),
-            try_join_all(sources(rollups).into_iter().map(|source| clickhouse.reached(source.table))),
-        )
-        .await?;
-        // Rows only come: as many after the positions were read as the rollups had counted means that they hold all of those rows.
-        let rows = try_join_all(rollups.iter().map(|rollup| clickhouse.rows_of(rollup.fed_by))).await?;
-        Ok((counted == rows).then_some(positions))
+    async fn look_up(&self, source: Source) -> Result<Held, String> {
+        let set = self.clickhouse.live_set().await.map_err(|error| error.to_string())?;
+        let group = self.group_of(set)?;
+        let stored = group.stored(source.derived, source.journal).await.map_err(|error| error.to_string())?;
+        let lasts: Vec<(i32, i64)> = stored.iter().map(|Stored { partition, last, .. }| (*partition, *last)).collect();
+        let latest_at = self.clickhouse.appended_at(source.table, &lasts).await.map_err(|error| error.to_string())?;
+        Ok(Held { offsets: stored.iter().map(|it| (it.partition, it.source)).collect(), latest_at })
+    }
+
+    fn group_of(&self, set: Set) -> Result<Progress, String> {
+        let mut known = locked(&self.group);
+        if let Some((_, group)) = known.as_ref().filter(|(of, _)| *of == set) {
+            return Ok(group.clone());
+        }
+        let group = self.log.progress(&set.group()).map_err(|error| error.to_string())?;
+        *known = Some((set, group.clone()));
+        Ok(group)
     }
 }
 

@@ -42,13 +42,13 @@ const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; i
 /// What pages share.
 struct Reports {
     figures: Arc<Analytics>,
-    /// `None` where the log cannot be asked.
-    live: Option<Arc<Live>>,
+    live: Arc<Live>,
 }
 
 /// The routes, to be merged into those of a process.
 pub(super) fn routes(figures: Arc<Analytics>) -> Router {
-    let live = figures.log().map(|(log, clickhouse)| Live::new(log, clickhouse));
+    let (log, clickhouse) = figures.log();
+    let live = Live::new(log, clickhouse);
     Router::new()
         .merge(at("/reports", get(report)))
         .merge(at("/reports/live", get(now)))

@@ -1,6 +1,6 @@
 //! The rollups that figures come from, the tables that feed them, and the journals behind those.
 
-use crate::clickhouse::tables::{RECEIPT_ITEMS, RECEIPTS, TRANSACTION_SCORES};
+use crate::clickhouse::tables::{RECEIPTS, TRANSACTION_SCORES};
 use millrace_schemas::Topic;
 
 /// A rollup.
@@ -9,10 +9,6 @@ pub(crate) struct Rollup {
     pub name: &'static str,
     /// Its column of time.
     pub time: &'static str,
-    /// Table whose rows it sums up.
-    pub fed_by: &'static str,
-    /// Columns whose sum is the number of those rows.
-    pub counts: &'static str,
     pub source: Source,
 }
 
@@ -39,50 +35,36 @@ const OF_TRANSACTIONS: Source = Source {
 pub(crate) const PLACE_STATS: &Rollup = &Rollup {
     name: "place_stats_15m",
     time: "bucket",
-    fed_by: RECEIPTS.name,
-    counts: "s.purchases + s.returns + s.zeros",
     source: OF_RECEIPTS,
 };
 pub(crate) const TAX_TIP_STATS: &Rollup = &Rollup {
     name: "tax_tip_stats_15m",
     time: "bucket",
-    fed_by: RECEIPTS.name,
-    counts: "s.purchases + s.returns + s.zeros",
     source: OF_RECEIPTS,
 };
 pub(crate) const CATEGORY_STATS: &Rollup = &Rollup {
     name: "category_stats_15m",
     time: "bucket",
-    fed_by: RECEIPT_ITEMS.name,
-    counts: "s.purchase_lines + s.return_lines + s.zero_lines",
     source: OF_RECEIPTS,
 };
 pub(super) const NDS_RATE_STATS: &Rollup = &Rollup {
     name: "nds_rate_stats_15m",
     time: "bucket",
-    fed_by: RECEIPT_ITEMS.name,
-    counts: "s.purchase_lines + s.return_lines + s.zero_lines",
     source: OF_RECEIPTS,
 };
 pub(super) const PLACE_NAME_STATS: &Rollup = &Rollup {
     name: "place_name_stats_1d",
     time: "last_at",
-    fed_by: RECEIPTS.name,
-    counts: "s.receipts",
     source: OF_RECEIPTS,
 };
 pub(crate) const TRANSACTION_STATS: &Rollup = &Rollup {
     name: "transaction_stats_1m",
     time: "bucket",
-    fed_by: TRANSACTION_SCORES.name,
-    counts: "s.transactions",
     source: OF_TRANSACTIONS,
 };
 pub(super) const CUSTOMER_STATS: &Rollup = &Rollup {
     name: "customer_stats_1d",
     time: "day",
-    fed_by: TRANSACTION_SCORES.name,
-    counts: "s.transactions",
     source: OF_TRANSACTIONS,
 };
 
