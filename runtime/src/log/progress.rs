@@ -4,7 +4,7 @@ use super::Log;
 use crate::{RuntimeError, kafka, sink::Marker};
 use millrace_schemas::Topic;
 use rdkafka::{
-    TopicPartitionList,
+    Offset, TopicPartitionList,
     consumer::{BaseConsumer, Consumer as _},
     topic_partition_list::TopicPartitionListElem,
 };
@@ -52,7 +52,8 @@ impl Progress {
                 let committed = group.committed_offsets(list, timeout);
                 let committed = committed.map_err(|error| RuntimeError::kafka("asking for offsets", &error))?;
                 let stored = |element: &TopicPartitionListElem<'_>| {
-                    let marker = Marker::parse(element.metadata())?;
+                    let Offset::Offset(committed) = element.offset() else { return None };
+                    let marker = Marker::parse(element.metadata(), element.partition(), committed)?;
                     let (source, _) = marker.sources.last(journal)?;
                     Some(Stored { partition: element.partition(), last: marker.stored?, source })
                 };

@@ -1,9 +1,15 @@
 //! Sinks: from topics to a store, each record with exactly one effect.
 //!
-//! A batch is a range of offsets of one partition. Before it is written, the range is recorded as an *intent* in the consumer
-//! group's offset metadata; after a crash exactly that range is read again and written again with the same token, which the
-//! store takes once. `intent` is the record, `partition` what waits, `write` the steps of one batch, `group` what they need of Kafka, `worker` the loop.
+//! A batch is a range of offsets of each of some partitions of one topic: a store that pays for each write is written to seldom, however
+//! many partitions there are. Before it is written, the ranges are recorded as an *intent* in the consumer group's offset metadata, beside
+//! each of the partitions; after a crash whoever gets one of them reads exactly those ranges again and writes them again with the same
+//! token, which the store takes once. `intent` is the record, `partition` what waits, `cut` what is taken of it, `write` the steps of one
+//! batch, `again` what comes before them after a crash, `group` what they need of Kafka, `assignment` which partitions are held, `worker` the
+//! loop.
 
+mod again;
+mod assignment;
+mod cut;
 mod group;
 mod intent;
 #[cfg(test)]
@@ -44,15 +50,22 @@ pub trait Sink: Send + Sync + 'static {
     fn write(&self, batch: &Batch) -> impl Future<Output = Result<(), SinkError>> + Send;
 }
 
-/// Consecutive records of one partition that are written as one.
+/// Records of one topic that are written as one.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Batch {
     /// Topic they are of.
     pub topic: Topic,
-    /// Partition they are of.
-    pub partition: i32,
     /// Epoch of the log, so that a token never meets one of another log.
     pub epoch: String,
+    /// The records, by partition; each partition once, and not none.
+    pub parts: Vec<Part>,
+}
+
+/// Consecutive records of one partition.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Part {
+    /// Partition they are of.
+    pub partition: i32,
     /// Offset of the first record.
     pub first: i64,
     /// Offset of the last record.
@@ -62,9 +75,15 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// Names the batch's content: `<epoch>:<topic>:<partition>:<first>-<last>`.
+    /// Names the batch's content: `<epoch>:<topic>:<partition>:<first>-<last>`, and further partitions behind commas.
     pub fn token(&self) -> String {
-        format!("{}:{}:{}:{}-{}", self.epoch, self.topic.name(), self.partition, self.first, self.last)
+        let parts: Vec<String> = self.parts.iter().map(|it| format!("{}:{}-{}", it.partition, it.first, it.last)).collect();
+        format!("{}:{}:{}", self.epoch, self.topic.name(), parts.join(","))
+    }
+
+    /// All records, those of a partition in order.
+    pub fn records(&self) -> impl Iterator<Item = &Record> {
+        self.parts.iter().flat_map(|part| &part.records)
     }
 }
 
@@ -75,8 +94,10 @@ pub enum SinkError {
     #[error("{0}")]
     Transient(String),
     /// One record can never be written: it goes to the dead letters and the batch is written without it.
-    #[error("record at offset {offset}: {reason}")]
+    #[error("record at offset {offset} of partition {partition}: {reason}")]
     Poison {
+        /// Its partition.
+        partition: i32,
         /// Its offset.
         offset: i64,
         /// Stable code of the dead letter.

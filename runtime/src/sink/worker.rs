@@ -2,9 +2,13 @@
 
 use super::{
     Sink,
+    again,
+    assignment::{Assignment, Change, Position},
+    cut::Cut,
     group::KafkaGroup,
+    intent::Piece,
     partition::{Limits, Partition, Start},
-    write::Writer,
+    write::{Stored, Writer},
 };
 use crate::{
     Record, RuntimeError,
@@ -13,25 +17,23 @@ use crate::{
     kafka,
     lifecycle::{Heartbeat, Shutdown},
     log::Log,
-    processor::{poll_error, starting_positions},
+    processor::poll_error,
     producer::EventProducer,
     reader::{passes, topic_name},
 };
 use millrace_schemas::Topic;
 use rdkafka::{
-    ClientContext, Offset, TopicPartitionList,
-    consumer::{BaseConsumer, Consumer as _, ConsumerContext, Rebalance},
-    error::KafkaError,
+    TopicPartitionList,
+    consumer::{BaseConsumer, Consumer as _},
     message::Message as _,
-    types::RDKafkaRespErr,
 };
 use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError, RwLock},
+    sync::Arc,
     time::{Duration, Instant},
 };
-use tokio::{runtime::Handle, sync::OnceCell};
+use tokio::{runtime::Handle, sync::OnceCell, task::JoinHandle};
 
 /// How long a poll may wait; also how late a batch may be noticed to be old enough.
 const POLL: Duration = Duration::from_millis(20);
@@ -48,7 +50,7 @@ pub struct SinkConfig {
     pub batch_bytes_max: usize,
     /// or its first record has waited this long.
     pub batch_age_max_ms: u64,
-    /// Batches written at the same time, over all partitions.
+    /// Batches written at the same time, over all topics.
     pub writes_max: usize,
     /// How long one batch is tried again before the worker starts over.
     pub retry_timeout_ms: u64,
@@ -109,6 +111,8 @@ struct Worker<S: Sink> {
     kafka: KafkaConfig,
     topics: BTreeMap<String, Topic>,
     partitions: BTreeMap<Key, Partition>,
+    /// Writes under way, and what of.
+    writes: Vec<(Topic, JoinHandle<Result<Stored, RuntimeError>>)>,
     writer: Arc<Writer<S, KafkaGroup>>,
     limits: Limits,
     config: SinkConfig,
@@ -154,6 +158,7 @@ impl<S: Sink> Worker<S> {
             kafka: kafka.clone(),
             topics,
             partitions: BTreeMap::new(),
+            writes: Vec::new(),
             writer,
             limits,
             config,
@@ -190,25 +195,46 @@ impl<S: Sink> Worker<S> {
             match change {
                 Change::Assigned(starts) => {
                     self.assignment = self.consumer.context().held();
-                    for (name, number, offset, metadata) in starts {
-                        let Some(topic) = self.topics.get(&name).copied() else { continue };
-                        let stored = self.runtime.block_on(self.writer.position(topic, number))?;
-                        let start = Start::check(&self.epoch, offset, &metadata, stored)
-                            .map_err(|reason| RuntimeError::Fatal(format!("{name} partition {number}: {reason}")))?;
-                        self.partitions.insert((topic, number), Partition::new(start));
-                        if !self.is_paused {
-                            self.consumer
-                                .resume(&list(&name, number))
-                                .map_err(|error| RuntimeError::kafka("resuming", &error))?;
-                        }
-                        self.beat.beat();
-                    }
+                    self.begin(starts)?;
                 }
-                Change::Revoked => self.partitions.clear(),
+                Change::Revoked => {
+                    self.partitions.clear();
+                    self.writes.clear();
+                }
                 Change::Failed(error) => return Err(error),
             }
         }
         Ok(())
+    }
+
+    /// Begins with partitions: what an earlier process was writing of them first.
+    fn begin(&mut self, positions: Vec<Position>) -> Result<(), RuntimeError> {
+        let mut starts: BTreeMap<Topic, BTreeMap<i32, Start>> = BTreeMap::new();
+        for (name, number, offset, metadata) in positions {
+            let Some(topic) = self.topics.get(&name).copied() else { continue };
+            let stored = self.runtime.block_on(self.writer.position(topic, number))?;
+            let start = Start::check(&self.epoch, number, offset, &metadata, stored)
+                .map_err(|reason| RuntimeError::Fatal(format!("{name} partition {number}: {reason}")))?;
+            starts.entry(topic).or_default().insert(number, start);
+            self.beat.beat();
+        }
+        for (topic, mut starts) in starts {
+            let read = |piece: &Piece| again::read(&self.kafka, topic, piece);
+            self.runtime.block_on(self.writer.resolve(topic, &mut starts, self.assignment, read))?;
+            self.beat.beat();
+            for (number, start) in starts {
+                self.partitions.insert((topic, number), Partition::new(start));
+                if !self.is_paused {
+                    self.resume(topic, number)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn resume(&self, topic: Topic, number: i32) -> Result<(), RuntimeError> {
+        let resumed = self.consumer.resume(&list(&topic_name(&self.kafka, topic), number));
+        resumed.map_err(|error| RuntimeError::kafka("resuming", &error))
     }
 
     /// Stops or begins to fetch, as the operator wants it. What was taken already is written either way.
@@ -269,39 +295,39 @@ impl<S: Sink> Worker<S> {
 
     /// Settles writes that have ended.
     fn finish_writes(&mut self) -> Result<(), RuntimeError> {
-        for (key, partition) in &mut self.partitions {
-            let Some(write) = partition.writing.take_if(|write| write.is_finished()) else { continue };
+        while let Some(ended) = self.writes.iter().position(|(_, write)| write.is_finished()) {
+            let (topic, write) = self.writes.swap_remove(ended);
             let ended = self
                 .runtime
                 .block_on(write)
                 .unwrap_or_else(|error| Err(RuntimeError::Fatal(format!("a write panicked: {error}"))));
-            partition.stored = ended?;
             self.written += 1;
-            if partition.paused && !partition.is_half_full(&self.limits) {
-                let name = self.topics.iter().find(|(_, topic)| **topic == key.0).map_or("", |(name, _)| name);
-                if !self.is_paused {
-                    self.consumer
-                        .resume(&list(name, key.1))
-                        .map_err(|error| RuntimeError::kafka("resuming", &error))?;
+            for (number, stored) in ended? {
+                let Some(partition) = self.partitions.get_mut(&(topic, number)) else { continue };
+                partition.written(stored);
+                if partition.paused && !partition.is_half_full(&self.limits) {
+                    partition.paused = false;
+                    if !self.is_paused {
+                        self.resume(topic, number)?;
+                    }
                 }
-                partition.paused = false;
             }
         }
         Ok(())
     }
 
-    /// Begins a write for every partition that has a batch ready and none under way.
+    /// Begins to write what waits in each topic's partitions of which nothing is being written.
     fn begin_writes(&mut self) {
-        for (key, partition) in &mut self.partitions {
-            if partition.writing.is_some() {
-                continue;
-            }
-            partition.until = self.writer.until(key.0, key.1);
-            if let Some(cut) = partition.batch(*key, &self.epoch, &self.limits) {
-                let writer = Arc::clone(&self.writer);
-                let (stored, unresolved, assignment) = (partition.stored, partition.resolve(), self.assignment);
-                partition.writing =
-                    Some(self.runtime.spawn(async move { writer.write(cut, stored, unresolved, assignment).await }));
+        for topic in self.topics.values().copied() {
+            let of_topic = self.partitions.range_mut((topic, i32::MIN)..=(topic, i32::MAX));
+            let idle = of_topic.filter(|(_, partition)| !partition.is_writing()).map(|((_, number), partition)| {
+                partition.until = self.writer.until(topic, *number);
+                (*number, partition)
+            });
+            if let Some(cut) = Cut::of_waiting(topic, &self.epoch, &self.limits, idle) {
+                let (writer, assignment) = (Arc::clone(&self.writer), self.assignment);
+                let write = self.runtime.spawn(async move { writer.write(cut, assignment).await });
+                self.writes.push((topic, write));
             }
         }
     }
@@ -309,7 +335,7 @@ impl<S: Sink> Worker<S> {
     /// Waits for the writes under way; what is only collected is read again by whoever comes next.
     fn drain(&mut self) -> Result<(), RuntimeError> {
         let until = Instant::now() + Duration::from_millis(self.config.drain_timeout_ms);
-        while self.partitions.values().any(|partition| partition.writing.is_some()) {
+        while !self.writes.is_empty() {
             self.finish_writes()?;
             if Instant::now() > until {
                 return Err(RuntimeError::Transient("writes under way did not end in time".into()));
@@ -326,82 +352,8 @@ impl<S: Sink> Worker<S> {
     }
 }
 
-pub(super) fn list(topic: &str, partition: i32) -> TopicPartitionList {
+fn list(topic: &str, partition: i32) -> TopicPartitionList {
     let mut list = TopicPartitionList::new();
     list.add_partition(topic, partition);
     list
-}
-
-enum Change {
-    /// Topic, partition, committed offset (`None`: never) and its metadata.
-    Assigned(Vec<(String, i32, Option<i64>, String)>),
-    Revoked,
-    Failed(RuntimeError),
-}
-
-/// Serves rebalances inside `poll`: begins new partitions paused, at an explicit offset.
-#[derive(Default)]
-pub(super) struct Assignment {
-    changes: Mutex<Vec<Change>>,
-    /// Counts assignments; a write belongs to one and commits only under it. Held for reading while a commit is under way, so
-    /// that a partition is not given away meanwhile.
-    held: RwLock<u64>,
-}
-
-impl Assignment {
-    fn take(&self) -> Vec<Change> {
-        std::mem::take(&mut self.changes.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Which assignment holds now.
-    fn held(&self) -> u64 {
-        *self.held.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Does something only while an assignment holds; it is not taken away before that is done. `None` when it was.
-    pub(super) fn while_held<T>(&self, assignment: u64, work: impl FnOnce() -> T) -> Option<T> {
-        let held = self.held.read().unwrap_or_else(PoisonError::into_inner);
-        (*held == assignment).then(work)
-    }
-
-    fn note(&self, change: Change) {
-        self.changes.lock().unwrap_or_else(PoisonError::into_inner).push(change);
-    }
-
-    fn assign(consumer: &BaseConsumer<Self>, assigned: &TopicPartitionList) -> Result<Change, KafkaError> {
-        let positions = starting_positions(consumer, assigned)?;
-        consumer.assign(&positions)?;
-        consumer.pause(&positions)?;
-        let start = |element: &rdkafka::topic_partition_list::TopicPartitionListElem<'_>| {
-            let offset = match element.offset() {
-                Offset::Offset(offset) => Some(offset),
-                _ => None,
-            };
-            (element.topic().to_owned(), element.partition(), offset, element.metadata().to_owned())
-        };
-        Ok(Change::Assigned(positions.elements().iter().map(start).collect()))
-    }
-}
-
-impl ClientContext for Assignment {}
-
-impl ConsumerContext for Assignment {
-    fn rebalance(&self, consumer: &BaseConsumer<Self>, error: RDKafkaRespErr, list: &mut TopicPartitionList) {
-        if error == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
-            match Self::assign(consumer, list) {
-                Ok(change) => self.note(change),
-                Err(error) => self.note(Change::Failed(RuntimeError::kafka("taking over partitions", &error))),
-            }
-            return;
-        }
-        // A write under way may end in the store but not in the group: its intent stands beside the group's offset, and whoever
-        // comes next writes the same batch with the same token.
-        *self.held.write().unwrap_or_else(PoisonError::into_inner) += 1;
-        self.note(Change::Revoked);
-        if let Err(error) = consumer.unassign() {
-            self.note(Change::Failed(RuntimeError::kafka("giving partitions away", &error)));
-        }
-    }
-
-    fn pre_rebalance(&self, _: &BaseConsumer<Self>, _: &Rebalance<'_>) {}
 }

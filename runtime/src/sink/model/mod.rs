@@ -1,4 +1,5 @@
-//! A sink under many thousands of schedules: real batches, intents and writes, a simulated group and a simulated store.
+//! A sink under many thousands of schedules: real batches, intents and writes, a simulated group of one or two processes and a simulated
+//! store.
 
 mod oracle;
 mod store;
@@ -23,14 +24,15 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Kind::Poison),
         1 => Just(Kind::OfNoSource),
     ];
+    let who = || 0usize..2;
     prop_oneof![
-        8 => (kind, any::<bool>()).prop_map(|(kind, gap)| Step::Append { kind, gap }),
-        5 => (1usize..6).prop_map(Step::Take),
-        5 => Just(Step::Write { fails_at: None }),
-        4 => (0u8..7).prop_map(|call| Step::Write { fails_at: Some(call) }),
-        2 => Just(Step::WriteStalls),
+        8 => (who(), kind, any::<bool>()).prop_map(|(of, kind, gap)| Step::Append { of, kind, gap }),
+        5 => (who(), 1usize..6).prop_map(|(who, count)| Step::Take { who, count }),
+        5 => who().prop_map(|who| Step::Write { who, fails_at: None }),
+        4 => (who(), 0u8..9).prop_map(|(who, call)| Step::Write { who, fails_at: Some(call) }),
+        2 => (who(), any::<bool>()).prop_map(|(who, split)| Step::WriteStalls { who, split }),
         2 => Just(Step::ZombieGoesOn),
-        1 => Just(Step::Crash),
+        1 => any::<bool>().prop_map(|split| Step::Rebalance { split }),
     ]
 }
 

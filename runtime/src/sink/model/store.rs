@@ -3,11 +3,14 @@
 use crate::{
     Record, RuntimeError,
     sabotage::Sabotage,
-    sink::{Batch, Sink, SinkError, group::Group, intent::Marker},
+    sink::{
+        Batch, Sink, SinkError,
+        group::{Group, Position},
+    },
 };
 use millrace_schemas::{Topic, event::DeadLetter};
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::Poll,
 };
@@ -18,15 +21,22 @@ pub(super) const POISON: &[u8] = b"poison";
 /// Everything that outlives a process.
 #[derive(Default)]
 pub(super) struct Durable {
-    /// Offsets in the store, in the order they came.
-    pub(super) rows: Vec<i64>,
+    /// Partitions and offsets in the store, in the order they came.
+    pub(super) rows: Vec<(i32, i64)>,
     tokens: BTreeSet<String>,
-    /// The group's offset and its marker.
-    pub(super) committed: Option<(i64, String)>,
+    /// The group's offset of each partition, and its marker.
+    pub(super) committed: BTreeMap<i32, (i64, String)>,
     /// Records of the dead-letter topic.
     pub(super) letters: Vec<Record>,
     /// The assignment that holds.
     pub(super) assignment: u64,
+}
+
+impl Durable {
+    /// Highest offset in the store.
+    pub(super) fn highest(&self, partition: i32) -> Option<i64> {
+        self.rows.iter().filter(|(of, _)| *of == partition).map(|(_, offset)| *offset).max()
+    }
 }
 
 /// What one process talks to.
@@ -94,19 +104,20 @@ impl Sink for Services {
         vec![Topic::TransactionScores]
     }
 
-    async fn position(&self, _: Topic, _: i32) -> Result<Option<i64>, SinkError> {
-        Ok(self.durable().rows.iter().copied().max())
+    async fn position(&self, _: Topic, partition: i32) -> Result<Option<i64>, SinkError> {
+        Ok(self.durable().highest(partition))
     }
 
     async fn write(&self, batch: &Batch) -> Result<(), SinkError> {
-        if let Some(record) = batch.records.iter().find(|record| record.value.as_deref() == Some(POISON)) {
-            return Err(SinkError::Poison { offset: record.offset, code: "poison", reason: "poison".into() });
+        if let Some(record) = batch.records().find(|record| record.value.as_deref() == Some(POISON)) {
+            let Record { partition, offset, .. } = *record;
+            return Err(SinkError::Poison { partition, offset, code: "poison", reason: "poison".into() });
         }
         std::future::poll_fn(|_| if self.process().stalls { Poll::Pending } else { Poll::Ready(()) }).await;
         let takes_twice = self.without == Some(Sabotage::Token);
         let write = |durable: &mut Durable| {
             if durable.tokens.insert(batch.token()) || takes_twice {
-                durable.rows.extend(batch.records.iter().map(|record| record.offset));
+                durable.rows.extend(batch.records().map(|record| (record.partition, record.offset)));
             }
         };
         self.call(write).map_err(SinkError::Fatal)
@@ -119,14 +130,17 @@ impl Group for Services {
         assignment <= self.durable().assignment
     }
 
-    fn commit(&self, assignment: u64, _: (Topic, i32), offset: i64, marker: &Marker) -> Result<(), RuntimeError> {
+    fn commit(&self, assignment: u64, _: Topic, positions: &[Position]) -> Result<(), RuntimeError> {
         if assignment != self.durable().assignment && self.without != Some(Sabotage::Fencing) {
             return Err(RuntimeError::Transient("the partition was taken away".into()));
         }
-        if marker.intent.is_some() && self.without == Some(Sabotage::Intent) {
+        if positions.iter().any(|it| it.marker.intent.is_some()) && self.without == Some(Sabotage::Intent) {
             return Ok(());
         }
-        let commit = |durable: &mut Durable| durable.committed = Some((offset, marker.to_string()));
+        let commit = |durable: &mut Durable| {
+            let told = positions.iter().map(|it| (it.partition, (it.offset, it.marker.to_string())));
+            durable.committed.extend(told);
+        };
         self.call(commit).map_err(RuntimeError::Fatal)
     }
 
