@@ -71,18 +71,21 @@ impl ClickHouseSink {
     /// Counts the batch's rows in their table.
     async fn verify(&self, rows: &Rows, batch: &Batch) -> Result<(), SinkError> {
         let table = format!("{}.{}", self.clickhouse.database(), self.set.stored_as(rows.table));
-        let sql =
-            format!("SELECT count() FROM {table} WHERE _topic = ? AND _partition = ? AND _offset BETWEEN ? AND ?");
-        let query = self.clickhouse.query(&sql).bind(batch.topic.name()).bind(batch.partition);
-        let counted = self.clickhouse.deadline(query.bind(batch.first).bind(batch.last).fetch_one::<u64>()).await;
+        let of_part = "_partition = ? AND _offset BETWEEN ? AND ?";
+        let of_batch = vec![of_part; batch.parts.len()].join(" OR ");
+        let sql = format!("SELECT count() FROM {table} WHERE _topic = ? AND ({of_batch})");
+        let query = batch.parts.iter().fold(self.clickhouse.query(&sql).bind(batch.topic.name()), |query, part| {
+            query.bind(part.partition).bind(part.first).bind(part.last)
+        });
+        let counted = self.clickhouse.deadline(query.fetch_one::<u64>()).await;
         let stored = counted.map_err(|error| error.into_sink_error(&format!("counting {}", batch.token())))?;
         if stored == rows.count {
             return Ok(());
         }
         Err(SinkError::Fatal(format!(
-            "{table} has {stored} rows of {} partition {} offsets {} to {} where the log makes {}, though it acknowledged them; \
-             rebuild the projection",
-            batch.topic, batch.partition, batch.first, batch.last, rows.count
+            "{table} has {stored} rows of {} where the log makes {}, though it acknowledged them; rebuild the projection",
+            batch.token(),
+            rows.count
         )))
     }
 }
@@ -120,19 +123,22 @@ impl Sink for ClickHouseSink {
 
     async fn write(&self, batch: &Batch) -> Result<(), SinkError> {
         let tables = encode(&self.codec, &self.rules, batch)?;
-        let partition = (batch.topic, batch.partition);
-        let was_settled = self.settled().remove(&partition);
+        let partitions = || batch.parts.iter().map(|part| (batch.topic, part.partition));
+        let were_settled = {
+            let mut settled = self.settled();
+            partitions().filter(|partition| settled.remove(partition)).count() == batch.parts.len()
+        };
         for rows in &tables {
             self.insert(rows, batch).await?;
         }
-        if !was_settled {
+        if !were_settled {
             for rows in &tables {
                 self.verify(rows, batch).await?;
             }
         }
-        self.settled().insert(partition);
+        self.settled().extend(partitions());
         if let Some(horizon) = &self.horizon {
-            horizon.wrote(batch.records.len(), tables.iter().map(|rows| rows.count).sum());
+            horizon.wrote(batch.records().count(), tables.iter().map(|rows| rows.count).sum());
         }
         Ok(())
     }
@@ -167,6 +173,7 @@ fn encode(codec: &Codec, rules: &Rules, batch: &Batch) -> Result<Vec<Rows>, Sink
 /// Whether an event keeps the gateway's own rules, whoever produced it.
 fn keeps<E: Journal + Checked>(event: &E, record: &Record, rules: &Rules) -> Result<(), SinkError> {
     let poison = |violation: &Violation| SinkError::Poison {
+        partition: record.partition,
         offset: record.offset,
         code: violation.code,
         reason: format!("{} {}", violation.path.pointer(), violation.message).trim_start().to_owned(),
@@ -186,13 +193,14 @@ fn checked_rows_of<E: Event>(
     check: impl Fn(&E, &Record) -> Result<(), SinkError>,
 ) -> Result<Vec<Rows>, SinkError> {
     let mut written: Vec<(RowBinary, usize)> = tables.iter().map(|_| (RowBinary::default(), 0)).collect();
-    for record in &batch.records {
-        let event = codec.decode::<E>(record.value.as_deref()).map_err(|error| undecodable(record.offset, &error))?;
+    for record in batch.records() {
+        let event = codec.decode::<E>(record.value.as_deref()).map_err(|error| undecodable(record, &error))?;
         check(&event, record)?;
         for (table, (out, count)) in tables.iter().zip(&mut written) {
             *count += table.write(&event, record, out);
             if let Some(text) = out.take_bad_uuid() {
                 return Err(SinkError::Poison {
+                    partition: record.partition,
                     offset: record.offset,
                     code: "bad_uuid",
                     reason: format!("an id of the event is not a UUID: {text:?}"),
@@ -210,9 +218,12 @@ fn checked_rows_of<E: Event>(
 }
 
 /// A schema that is not known yet may be known later; anything else about the bytes stays as it is.
-fn undecodable(offset: i64, error: &DecodeError) -> SinkError {
+fn undecodable(record: &Record, error: &DecodeError) -> SinkError {
+    let Record { partition, offset, .. } = *record;
     match error {
-        DecodeError::UnknownSchema(_) => SinkError::Transient(format!("record at offset {offset}: {error}")),
-        _ => SinkError::Poison { offset, code: error.code(), reason: error.to_string() },
+        DecodeError::UnknownSchema(_) => {
+            SinkError::Transient(format!("record at offset {offset} of partition {partition}: {error}"))
+        }
+        _ => SinkError::Poison { partition, offset, code: error.code(), reason: error.to_string() },
     }
 }

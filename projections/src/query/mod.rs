@@ -116,11 +116,7 @@ impl Scores {
 ///
 /// # Errors
 /// As [`routes`].
-pub fn analytics(
-    clickhouse: &ClickHouseConfig,
-    config: &AnalyticsConfig,
-    log: Log,
-) -> Result<Router, ClickHouseError> {
+pub fn analytics(clickhouse: &ClickHouseConfig, config: &AnalyticsConfig, log: Log) -> Result<Router, ClickHouseError> {
     let figures = Arc::new(analytics::Analytics::new(clickhouse, config, log)?);
     Ok(analytics::routes(Arc::clone(&figures)).merge(reports::routes(figures)))
 }

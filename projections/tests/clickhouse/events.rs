@@ -1,7 +1,10 @@
 //! Random events of a seed, and batches of them.
 
 use bytes::Bytes;
-use millrace_runtime::{Headers, Record, headers, sink::Batch};
+use millrace_runtime::{
+    Headers, Record, headers,
+    sink::{Batch, Part},
+};
 use millrace_schemas::{
     Event, Topic,
     event::{
@@ -46,12 +49,18 @@ pub fn batch<E: Event>(partition: i32, first: i64, events: &[E]) -> Batch {
     };
     let records: Vec<Record> = (first..).zip(events).map(record).collect();
     let last = first + events.len() as i64 - 1;
-    Batch { topic: E::TOPIC, partition, epoch: "epoch".into(), first, last, records }
+    Batch { topic: E::TOPIC, epoch: "epoch".into(), parts: vec![Part { partition, first, last, records }] }
+}
+
+/// Batches of one topic, each of another partition, as one.
+pub fn together(batches: impl IntoIterator<Item = Batch>) -> Batch {
+    let all = batches.into_iter().reduce(|all, more| Batch { parts: [all.parts, more.parts].concat(), ..all });
+    all.expect("a batch")
 }
 
 /// The same batch as if one request had brought it, each event at its position.
 pub fn brought_by(request_id: &str, mut batch: Batch) -> Batch {
-    for (index, record) in batch.records.iter_mut().enumerate() {
+    for (index, record) in batch.parts.iter_mut().flat_map(|part| &mut part.records).enumerate() {
         let headers = std::mem::take(&mut record.headers).with(headers::REQUEST_ID, request_id);
         record.headers = headers.with(headers::REQUEST_INDEX, index.to_string());
     }

@@ -2,7 +2,7 @@
 
 use crate::{
     database::TestDatabase,
-    events::{Generator, batch},
+    events::{Generator, batch, together},
     oracle::{assert_purchases, assert_transactions},
 };
 use bytes::Bytes;
@@ -75,6 +75,28 @@ async fn two_writers_of_the_same_batch_take_effect_once() {
     assert_purchases(&database, &events).await;
 }
 
+/// After a rebalance each partition may be another process's, and each of those writes the whole batch.
+#[tokio::test]
+async fn a_batch_of_several_partitions_takes_effect_once_whoever_writes_it() {
+    let database = TestDatabase::migrated().await;
+    let events = Generator::new(22).purchases(300);
+    let parts = || (0..3).map(|number| batch(number, 40, &events[number as usize * 100..][..100]));
+    let (a, b) = (database.sink(), database.sink());
+    for _ in 0..2 {
+        let all = together(parts());
+        let (first, second) = tokio::join!(a.write(&all), b.write(&all));
+        first.expect("batch");
+        second.expect("batch");
+    }
+    assert_purchases(&database, &events).await;
+    for partition in 0..3 {
+        assert_eq!(a.position(Topic::Purchases, partition).await.expect("position"), Some(139));
+    }
+    // Told apart from parts of their own, which nothing wrote.
+    let error = database.sink().write(&parts().next().expect("a part")).await.expect_err("rows are doubled");
+    assert!(matches!(&error, SinkError::Fatal(reason) if reason.contains("rebuild")), "{error}");
+}
+
 #[tokio::test]
 async fn a_rollup_that_failed_is_healed_when_the_batch_is_written_again() {
     let database = TestDatabase::migrated().await;
@@ -94,7 +116,7 @@ async fn a_batch_over_the_end_of_a_month_takes_effect_once() {
     let database = TestDatabase::migrated().await;
     let purchases = Generator::new(21).purchases(40);
     let mut batch = batch(0, 0, &purchases);
-    for record in &mut batch.records[25..] {
+    for record in &mut batch.parts[0].records[25..] {
         record.timestamp += 31 * millrace_schemas::time::DAY_MS;
     }
     for _ in 0..2 {

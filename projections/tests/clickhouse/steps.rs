@@ -6,14 +6,14 @@
 
 use crate::{
     database::TestDatabase,
-    events::{Generator, batch},
+    events::{Generator, batch, together},
     oracle::{assert_purchases, assert_transactions},
 };
 use millrace_local::{Part, Sandbox, SandboxOptions};
 use millrace_projections::clickhouse::tables;
 use millrace_runtime::sink::{Batch, Sink as _, SinkError};
 use millrace_schemas::{
-    Topic,
+    Event, Topic,
     event::{Purchase, TransactionScore},
 };
 use std::{
@@ -37,6 +37,12 @@ fn written(topic: Topic) -> Vec<&'static str> {
     tables.flat_map(|table| [vec![*table], fed(table)].concat()).collect()
 }
 
+/// A batch of two partitions.
+fn halves<E: Event>(first: i64, events: &[E]) -> Batch {
+    let (left, right) = events.split_at(events.len() / 2);
+    together([batch(0, first, left), batch(1, first, right)])
+}
+
 /// Events of both kinds, and what was written of them so far.
 struct Written {
     generator: Generator,
@@ -54,11 +60,11 @@ impl Written {
         if topic == Topic::TransactionScores {
             let (first, more) = (self.scores.len() as i64, self.generator.scores(30));
             self.scores.extend_from_slice(&more);
-            batch(0, first, &more)
+            halves(first, &more)
         } else {
             let (first, more) = (self.purchases.len() as i64, self.generator.purchases(30));
             self.purchases.extend_from_slice(&more);
-            batch(0, first, &more)
+            halves(first, &more)
         }
     }
 
@@ -140,7 +146,7 @@ async fn an_insert_whose_acknowledgement_is_lost_has_one_effect() {
             let sink = behind.sink();
             let error = sink.write(&batch).await.expect_err("no acknowledgement");
             assert!(matches!(error, SinkError::Transient(_)), "{error}");
-            let stored = format!("SELECT count() FROM {{db}}.{table} WHERE _offset >= {}", batch.first);
+            let stored = format!("SELECT count() FROM {{db}}.{table} WHERE _offset >= {}", batch.parts[0].first);
             assert!(database.number(&stored).await > 0, "the insert into {table} did happen");
             countdown.store(i32::MAX, Ordering::Relaxed);
             sink.write(&batch).await.expect("the same process writes it again");

@@ -38,7 +38,7 @@ async fn every_score_is_told_by_the_tables_as_by_the_log() {
     let scores = Generator::new(60).scores(200);
     let batch = batch(1, 100, &scores);
     database.sink().write(&batch).await.expect("batch");
-    for (score, record) in scores.iter().zip(&batch.records) {
+    for (score, record) in scores.iter().zip(batch.records()) {
         let id = Uuid::try_parse(&score.trn_id).expect("an id");
         let stored = database.clickhouse.score(id).await.expect("an answer");
         assert_eq!(stored, Some(ScoreView::of(score.clone(), record)));

@@ -17,7 +17,7 @@ use crate::{
     lifecycle::{self, Shutdown},
     log::{Log, Schemas},
     metrics as names,
-    processor::Marker,
+    processor::{BETWEEN_TRANSACTIONS, Marker},
     reader::{Ends, Read, Reader},
     sources::LastSources,
     transaction::{Group, Outgoing, Transactions},
@@ -34,7 +34,7 @@ use written::Written;
 /// How long a look for the next record may wait.
 const LOOK: Duration = Duration::from_millis(20);
 /// Records of one topic that are taken before the next one is looked at.
-const TURN: usize = 1000;
+const TURN: usize = 5_000;
 
 /// What records become. Pure.
 pub trait Relay: Send + 'static {
@@ -191,6 +191,7 @@ impl<'l, R: Relay> Worker<'l, R> {
 
     fn run(&mut self, shutdown: &Shutdown) -> Result<(), RuntimeError> {
         while !shutdown.is_cancelled() {
+            let began = Instant::now();
             let mut batch = Batch::default();
             for index in 0..self.inputs.len() {
                 let wait = if index == 0 { LOOK } else { Duration::ZERO };
@@ -199,6 +200,7 @@ impl<'l, R: Relay> Worker<'l, R> {
             self.tick(&mut batch)?;
             if batch.records > 0 || !batch.outgoing.is_empty() {
                 self.write(&batch)?;
+                std::thread::sleep(BETWEEN_TRANSACTIONS.saturating_sub(began.elapsed()));
             }
         }
         Ok(())

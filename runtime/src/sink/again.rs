@@ -1,13 +1,6 @@
 //! Writing again what an earlier process was writing, before anything else is written of the same partitions.
 
-use super::{
-    Sink,
-    cut::Cut,
-    group::Group,
-    intent::Piece,
-    partition::Start,
-    write::Writer,
-};
+use super::{Sink, cut::Cut, group::Group, intent::Piece, partition::Start, write::Writer};
 use crate::{
     Record, RuntimeError,
     config::KafkaConfig,

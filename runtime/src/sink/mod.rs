@@ -77,7 +77,8 @@ pub struct Part {
 impl Batch {
     /// Names the batch's content: `<epoch>:<topic>:<partition>:<first>-<last>`, and further partitions behind commas.
     pub fn token(&self) -> String {
-        let parts: Vec<String> = self.parts.iter().map(|it| format!("{}:{}-{}", it.partition, it.first, it.last)).collect();
+        let parts: Vec<String> =
+            self.parts.iter().map(|it| format!("{}:{}-{}", it.partition, it.first, it.last)).collect();
         format!("{}:{}:{}", self.epoch, self.topic.name(), parts.join(","))
     }
 

@@ -149,7 +149,8 @@ impl Partition {
 
     /// Whether something of it is to be written now.
     pub(super) fn is_due(&self, limits: &Limits) -> bool {
-        self.released() > 0 && (self.is_half_full(limits) || self.since.is_some_and(|since| since.elapsed() >= limits.age))
+        self.released() > 0
+            && (self.is_half_full(limits) || self.since.is_some_and(|since| since.elapsed() >= limits.age))
     }
 
     /// Since when something waits.
@@ -218,7 +219,9 @@ mod tests {
     fn next(limits: &Limits, partitions: &mut [Partition]) -> Vec<(i32, i64, i64)> {
         let partitions = (0..).zip(partitions).filter(|(_, partition)| !partition.is_writing());
         let cut = Cut::of_waiting(KEY.0, "epoch", limits, partitions);
-        cut.map_or_else(Vec::new, |cut| cut.batch.parts.iter().map(|part| (part.partition, part.first, part.last)).collect())
+        cut.map_or_else(Vec::new, |cut| {
+            cut.batch.parts.iter().map(|part| (part.partition, part.first, part.last)).collect()
+        })
     }
 
     const AT_ONCE: Limits = Limits { records: 100, bytes: 1 << 20, age: Duration::ZERO };
@@ -243,7 +246,8 @@ mod tests {
     #[test]
     fn what_waits_in_several_partitions_is_written_as_one_once_one_of_them_is_due() {
         let mut partitions = [started(), started(), started()];
-        let (patient, full) = (Limits { age: Duration::from_secs(3_600), records: 3, ..AT_ONCE }, Limits { records: 3, ..AT_ONCE });
+        let (patient, full) =
+            (Limits { age: Duration::from_secs(3_600), records: 3, ..AT_ONCE }, Limits { records: 3, ..AT_ONCE });
         for (number, offsets) in [(2, 0..2), (0, 5..7)] {
             offsets.for_each(|offset| partitions[number].take(record(offset)).expect("in order"));
         }

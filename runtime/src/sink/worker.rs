@@ -1,8 +1,7 @@
 //! A sink's loop: polls on one thread, writes batches of each partition one after another on async tasks.
 
 use super::{
-    Sink,
-    again,
+    Sink, again,
     assignment::{Assignment, Change, Position},
     cut::Cut,
     group::KafkaGroup,
@@ -66,8 +65,8 @@ impl Default for SinkConfig {
             slot: 0,
             batch_records_max: 50_000,
             batch_bytes_max: 32 << 20,
-            batch_age_max_ms: 500,
-            writes_max: 2,
+            batch_age_max_ms: 250,
+            writes_max: 4,
             retry_timeout_ms: 60_000,
             stall_max_ms: 120_000,
             drain_timeout_ms: 10_000,

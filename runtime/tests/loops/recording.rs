@@ -41,7 +41,7 @@ impl Sink for Recording {
     }
 
     async fn write(&self, batch: &Batch) -> Result<(), SinkError> {
-        self.stored().extend(batch.records.iter().cloned());
+        self.stored().extend(batch.records().cloned());
         Ok(())
     }
 }

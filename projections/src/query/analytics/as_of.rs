@@ -7,7 +7,7 @@ use super::{
     settled::Held,
 };
 use crate::{
-    query::{PAUSE_MAX, PAUSE_MIN, Problem},
+    query::{PAUSE_MIN, Problem},
     told,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
@@ -92,6 +92,8 @@ impl AsOf {
     }
 }
 
+/// Longest pause between two looks of one who waits.
+const PAUSE_MAX: Duration = Duration::from_millis(100);
 /// Of the looks of one who waits, one in so many asks for records without effect too.
 const THOROUGH_ONE_IN: u32 = 8;
 
@@ -110,8 +112,10 @@ impl Analytics {
             let is_last = Instant::now() + pause > until;
             looks += 1;
             let thoroughly = is_last || looks % THOROUGH_ONE_IN == THOROUGH_ONE_IN / 2;
-            let (as_of, missing) = self.held(rollups, wanted, thoroughly).await?;
-            let Some(missing) = missing else { return Ok(as_of) };
+            let missing = match self.held(rollups, wanted, thoroughly).await? {
+                Ok(as_of) => return Ok(as_of),
+                Err(missing) => missing,
+            };
             if is_last {
                 return Err(Problem::behind(format!(
                     "figures do not hold {missing} yet; try again, or wait for it with wait_ms"
@@ -127,18 +131,17 @@ impl Analytics {
         self.lag.of(&sources(rollups))
     }
 
-    /// As of when figures are now, and the first position that they lack. Takes no turn, unless a record may be one without effect:
+    /// As of when figures are now, or the first position that they lack. Takes no turn, unless a record may be one without effect:
     /// whoever waits shares what one of them looked up.
     async fn held(
         &self,
         rollups: &'static [&'static Rollup],
         wanted: &[Wanted],
         thoroughly: bool,
-    ) -> Result<(AsOf, Option<String>), Problem> {
+    ) -> Result<Result<AsOf, String>, Problem> {
         let at = SystemClock.now_ms();
         let journals = sources(rollups);
-        let mut told = Vec::new();
-        let mut missing = None;
+        let (mut told, mut missing) = (Vec::new(), None);
         for (index, source) in journals.iter().enumerate() {
             let topic = source.journal.name();
             let held = if wanted.is_empty() {
@@ -152,19 +155,17 @@ impl Analytics {
                     missing.get_or_insert(format!("{topic}/{}/{}", wanted.partition, wanted.offset));
                 }
             }
-            told.push(OfJournal { topic, offsets: held.offsets, latest_at: held.latest_at });
+            if let Some(missing) = missing {
+                return Ok(Err(missing));
+            }
+            let latest_at = self.settled.latest_at(*source, &held).await.map_err(|error| Problem::of(&error))?;
+            told.push(OfJournal { topic, offsets: held.offsets, latest_at });
         }
-        Ok((AsOf { at, sources: told, lag: self.lag.of(&journals) }, missing))
+        Ok(Ok(AsOf { at, sources: told, lag: self.lag.of(&journals) }))
     }
 
     /// Whether the tables hold whatever came of a journal record.
-    async fn holds(
-        &self,
-        source: &Source,
-        held: &Held,
-        wanted: &Wanted,
-        thoroughly: bool,
-    ) -> Result<bool, Problem> {
+    async fn holds(&self, source: &Source, held: &Held, wanted: &Wanted, thoroughly: bool) -> Result<bool, Problem> {
         let Wanted { partition, offset, .. } = *wanted;
         let place = held.offsets.get(&partition).copied().unwrap_or(-1);
         if place >= offset || !thoroughly {

@@ -109,11 +109,7 @@ impl Analytics {
     ///
     /// # Errors
     /// When the database's name is not a plain identifier.
-    pub fn new(
-        clickhouse: &ClickHouseConfig,
-        config: &AnalyticsConfig,
-        log: Log,
-    ) -> Result<Self, ClickHouseError> {
+    pub fn new(clickhouse: &ClickHouseConfig, config: &AnalyticsConfig, log: Log) -> Result<Self, ClickHouseError> {
         let clickhouse =
             ClickHouse::new(&ClickHouseConfig { query_timeout_ms: config.timeout_ms, ..clickhouse.clone() })?;
         let patience = Duration::from_millis(config.timeout_ms);

@@ -4,8 +4,8 @@
 //! commits a position once an insert has ended, rollups included: what its group says is what figures hold.
 
 use super::resource::Source;
-use crate::clickhouse::{ClickHouse, set::Set};
-use millrace_runtime::log::{Log, Progress, Stored};
+use crate::clickhouse::{ClickHouse, ClickHouseError, set::Set};
+use millrace_runtime::log::{Log, Progress};
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -27,8 +27,8 @@ const SHARED: Duration = Duration::from_millis(50);
 pub(super) struct Held {
     /// Offset of the last record that has an effect there, by partition.
     pub offsets: BTreeMap<i32, i64>,
-    /// When the broker appended the latest of them, epoch milliseconds.
-    pub latest_at: Option<i64>,
+    /// Partitions and offsets of the last rows.
+    rows: Vec<(i32, i64)>,
 }
 
 /// What is known of journals.
@@ -45,6 +45,8 @@ pub(super) struct Settled {
 #[derive(Default)]
 struct Known {
     state: Mutex<State>,
+    /// Rows, and when the broker appended the latest of the records that they came of.
+    latest: Mutex<(Vec<(i32, i64)>, Option<i64>)>,
     looking: tokio::sync::Mutex<()>,
 }
 
@@ -89,6 +91,21 @@ impl Settled {
     /// In words, when the broker or the server does not answer.
     pub async fn now(&self, source: Source) -> Result<Held, String> {
         self.look(&self.of(source), source).await
+    }
+
+    /// When the broker appended the latest journal record that figures hold, epoch milliseconds.
+    ///
+    /// # Errors
+    /// When the server does not answer.
+    pub async fn latest_at(&self, source: Source, held: &Held) -> Result<Option<i64>, ClickHouseError> {
+        let known = self.of(source);
+        let (rows, at) = locked(&known.latest).clone();
+        if rows == held.rows {
+            return Ok(at);
+        }
+        let at = self.clickhouse.appended_at(source.table, &held.rows).await?;
+        *locked(&known.latest) = (held.rows.clone(), at);
+        Ok(at)
     }
 
     fn of(&self, source: Source) -> Arc<Known> {
@@ -137,9 +154,10 @@ impl Settled {
         let set = self.clickhouse.live_set().await.map_err(|error| error.to_string())?;
         let group = self.group_of(set)?;
         let stored = group.stored(source.derived, source.journal).await.map_err(|error| error.to_string())?;
-        let lasts: Vec<(i32, i64)> = stored.iter().map(|Stored { partition, last, .. }| (*partition, *last)).collect();
-        let latest_at = self.clickhouse.appended_at(source.table, &lasts).await.map_err(|error| error.to_string())?;
-        Ok(Held { offsets: stored.iter().map(|it| (it.partition, it.source)).collect(), latest_at })
+        Ok(Held {
+            offsets: stored.iter().map(|it| (it.partition, it.source)).collect(),
+            rows: stored.iter().map(|it| (it.partition, it.last)).collect(),
+        })
     }
 
     fn group_of(&self, set: Set) -> Result<Progress, String> {

@@ -13,7 +13,8 @@ pub(super) fn check(world: &World) -> Result<(), String> {
         let log: Vec<&Record> = world.log.iter().filter(|record| record.partition == partition).collect();
         let wanted = firsts(log);
         let rows: Vec<i64> = wanted.iter().filter(|record| !is_poison(record)).map(|record| record.offset).collect();
-        let stored: Vec<i64> = durable.rows.iter().filter(|(of, _)| *of == partition).map(|(_, offset)| *offset).collect();
+        let stored: Vec<i64> =
+            durable.rows.iter().filter(|(of, _)| *of == partition).map(|(_, offset)| *offset).collect();
         if stored != rows {
             return Err(format!("of partition {partition} the store should have {rows:?} and has {stored:?}"));
         }

@@ -181,7 +181,10 @@ impl World {
             let durable = services.durable();
             let (committed, metadata) = durable.committed.get(partition).cloned().unzip();
             let metadata = metadata.unwrap_or_default();
-            starts.insert(*partition, Start::check("epoch", *partition, committed, &metadata, durable.highest(*partition))?);
+            starts.insert(
+                *partition,
+                Start::check("epoch", *partition, committed, &metadata, durable.highest(*partition))?,
+            );
         }
         let read = |piece: &Piece| {
             let between = |record: &&Record| (piece.first..=piece.last).contains(&record.offset);

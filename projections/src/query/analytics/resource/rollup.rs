@@ -32,41 +32,15 @@ const OF_TRANSACTIONS: Source = Source {
     table: TRANSACTION_SCORES.name,
 };
 
-pub(crate) const PLACE_STATS: &Rollup = &Rollup {
-    name: "place_stats_15m",
-    time: "bucket",
-    source: OF_RECEIPTS,
-};
-pub(crate) const TAX_TIP_STATS: &Rollup = &Rollup {
-    name: "tax_tip_stats_15m",
-    time: "bucket",
-    source: OF_RECEIPTS,
-};
-pub(crate) const CATEGORY_STATS: &Rollup = &Rollup {
-    name: "category_stats_15m",
-    time: "bucket",
-    source: OF_RECEIPTS,
-};
-pub(super) const NDS_RATE_STATS: &Rollup = &Rollup {
-    name: "nds_rate_stats_15m",
-    time: "bucket",
-    source: OF_RECEIPTS,
-};
-pub(super) const PLACE_NAME_STATS: &Rollup = &Rollup {
-    name: "place_name_stats_1d",
-    time: "last_at",
-    source: OF_RECEIPTS,
-};
-pub(crate) const TRANSACTION_STATS: &Rollup = &Rollup {
-    name: "transaction_stats_1m",
-    time: "bucket",
-    source: OF_TRANSACTIONS,
-};
-pub(super) const CUSTOMER_STATS: &Rollup = &Rollup {
-    name: "customer_stats_1d",
-    time: "day",
-    source: OF_TRANSACTIONS,
-};
+pub(crate) const PLACE_STATS: &Rollup = &Rollup { name: "place_stats_15m", time: "bucket", source: OF_RECEIPTS };
+pub(crate) const TAX_TIP_STATS: &Rollup = &Rollup { name: "tax_tip_stats_15m", time: "bucket", source: OF_RECEIPTS };
+pub(crate) const CATEGORY_STATS: &Rollup = &Rollup { name: "category_stats_15m", time: "bucket", source: OF_RECEIPTS };
+pub(super) const NDS_RATE_STATS: &Rollup = &Rollup { name: "nds_rate_stats_15m", time: "bucket", source: OF_RECEIPTS };
+pub(super) const PLACE_NAME_STATS: &Rollup =
+    &Rollup { name: "place_name_stats_1d", time: "last_at", source: OF_RECEIPTS };
+pub(crate) const TRANSACTION_STATS: &Rollup =
+    &Rollup { name: "transaction_stats_1m", time: "bucket", source: OF_TRANSACTIONS };
+pub(super) const CUSTOMER_STATS: &Rollup = &Rollup { name: "customer_stats_1d", time: "day", source: OF_TRANSACTIONS };
 
 /// The journals behind rollups, each once.
 pub(crate) fn sources(rollups: &[&'static Rollup]) -> Vec<Source> {
