@@ -1,10 +1,12 @@
 //! What the client is told of its items.
 
+mod item;
 mod receipt;
 mod score;
 
-pub(crate) use receipt::stored as stored_receipt;
-pub(crate) use score::{Moment, default_told, score};
+pub(crate) use item::{BatchAnswer, ItemAnswer};
+pub(crate) use receipt::{StoredReceipt, stored as stored_receipt};
+pub(crate) use score::{Moment, ScoreAnswer, default_told};
 
 use crate::{
     context::Context,
@@ -18,12 +20,19 @@ use millrace_schemas::{
     event::{FieldError, TimeResolution},
     ids::trn_id,
     rules::Path,
-    time::format_instant,
 };
-use serde::{Serialize, Serializer, ser::SerializeMap as _};
+use schemars::JsonSchema;
+use serde::Serialize;
 
-/// Status of an item.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+/// Whether the log has an item.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+pub(crate) enum TrnStatus {
+    Ok,
+    Error,
+}
+
+/// What became of an item.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Status {
     Accepted,
@@ -117,8 +126,18 @@ impl Verdict {
         self.stored.map_or(context.received_at, |stored| stored.received_at)
     }
 
-    fn trn_status(&self) -> &'static str {
-        if self.status.is_stored() { "Ok" } else { "Error" }
+    fn trn_status(&self) -> TrnStatus {
+        if self.status.is_stored() { TrnStatus::Ok } else { TrnStatus::Error }
+    }
+
+    /// The id in a field that has one, where the item is of the kind and has ids.
+    fn id(&self, field: &str) -> Option<&str> {
+        let Identity { owner, business_id } = self.identity.as_ref()?;
+        match field {
+            _ if field == self.owner_field => Some(owner),
+            _ if field == self.id_field => Some(business_id),
+            _ => None,
+        }
     }
 }
 
@@ -153,11 +172,15 @@ pub(crate) fn http_status(shape: Shape, verdicts: &[Verdict]) -> StatusCode {
 }
 
 /// How many items became what.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub(crate) struct Counts {
+    /// How many are stored.
     pub accepted: usize,
+    /// How many were stored before.
     pub duplicates: usize,
+    /// How many are refused for good.
     pub rejected: usize,
+    /// How many are to be sent again.
     pub retry: usize,
 }
 
@@ -172,66 +195,5 @@ impl Counts {
             }
             counts
         })
-    }
-}
-
-/// Answer to a batch.
-#[derive(Serialize)]
-pub(crate) struct BatchAnswer<'a> {
-    request_id: &'a str,
-    #[serde(flatten)]
-    counts: Counts,
-    results: Vec<ItemAnswer<'a>>,
-}
-
-impl<'a> BatchAnswer<'a> {
-    pub fn of(context: &'a Context, verdicts: &'a [Verdict]) -> Self {
-        let results =
-            verdicts.iter().enumerate().map(|(index, verdict)| ItemAnswer { index: Some(index), context, verdict });
-        Self { request_id: &context.request_id, counts: Counts::of(verdicts), results: results.collect() }
-    }
-}
-
-/// Answer to an item, alone or in a batch.
-pub(crate) struct ItemAnswer<'a> {
-    /// Its position in the batch.
-    pub index: Option<usize>,
-    pub context: &'a Context,
-    pub verdict: &'a Verdict,
-}
-
-impl Serialize for ItemAnswer<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { index, context, verdict } = self;
-        let mut map = serializer.serialize_map(None)?;
-        match index {
-            Some(index) => map.serialize_entry("index", index)?,
-            None => map.serialize_entry("request_id", &context.request_id)?,
-        }
-        if let Some(identity) = &verdict.identity {
-            map.serialize_entry(verdict.owner_field, &identity.owner)?;
-            map.serialize_entry(verdict.id_field, &identity.business_id)?;
-        }
-        if let Some(stored) = &verdict.stored {
-            map.serialize_entry("event_id", &stored.event_id)?;
-        }
-        map.serialize_entry("trn_id", &verdict.trn_id)?;
-        map.serialize_entry("timestamp", &format_instant(verdict.received_at(context)))?;
-        map.serialize_entry("trn_status", verdict.trn_status())?;
-        map.serialize_entry("status", &verdict.status)?;
-        if verdict.status == Status::Duplicate {
-            map.serialize_entry("duplicate", &true)?;
-        }
-        if let Some(stored) = &verdict.stored {
-            map.serialize_entry("partition", &stored.partition)?;
-            map.serialize_entry("offset", &stored.offset)?;
-        }
-        if let Some(resolution) = &verdict.resolution {
-            map.serialize_entry("timestamp_resolution", resolution)?;
-        }
-        if index.is_some() {
-            map.serialize_entry("errors", &verdict.errors)?;
-        }
-        map.end()
     }
 }

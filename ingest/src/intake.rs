@@ -12,7 +12,7 @@ use crate::{
     log::EventLog,
     metrics,
     parse::{Held, Item, Kind, Parsed, Parser},
-    problem::{Problem, Refusal},
+    problem::{Refusal, problem},
     respond::{self, Render, Root},
     store,
     tree::{BodyError, Format, Shape},
@@ -20,7 +20,7 @@ use crate::{
 use axum::{body::Body, extract::Request, response::Response};
 use bytes::Bytes;
 use http::StatusCode;
-use millrace_schemas::{event::DeadLetter, time::format_instant};
+use millrace_schemas::{contract::Problem, event::DeadLetter};
 use serde_json::Value as Json;
 use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
@@ -176,8 +176,7 @@ impl<E: Kind, L: EventLog> Intake<E, L> {
                 respond::respond(StatusCode::CREATED, self.render, *root, &stored(event, &self.context, verdict))
             }
             _ if verdict.status.is_stored() => {
-                let answer = ItemAnswer { index: None, context: &self.context, verdict };
-                respond::respond(status, self.render, Root::Result, &answer)
+                respond::respond(status, self.render, Root::Result, &ItemAnswer::alone(&self.context, verdict))
             }
             _ => self.problem(status, verdict),
         }
@@ -190,10 +189,11 @@ impl<E: Kind, L: EventLog> Intake<E, L> {
             [only] => format!("{} {}", only.path, only.message),
             several => format!("{} errors", several.len()),
         };
-        let timestamp = format_instant(self.context.received_at);
-        let mut problem = Problem::new(status, verdict.status.name(), detail, &self.context.request_id, timestamp);
-        problem.trn_id.clone_from(&verdict.trn_id);
-        problem.errors = &verdict.errors;
+        let problem = Problem {
+            trn_id: verdict.trn_id.as_deref(),
+            errors: &verdict.errors,
+            ..problem(status, verdict.status.name(), &detail, &self.context)
+        };
         respond::respond(status, self.render, Root::Problem, &problem)
     }
 

@@ -3,12 +3,14 @@
 use crate::{config::Settings, problem::Refusal};
 use axum::extract::Query;
 use http::{HeaderMap, Uri};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use std::time::Duration;
 
 /// Query parameters of a transaction.
-#[derive(Debug, Deserialize)]
-struct Parameters {
+#[derive(Debug, Deserialize, JsonSchema)]
+pub(crate) struct Parameters {
+    /// How long to wait for the score.
     timeout_ms: Option<u64>,
 }
 

@@ -1,9 +1,8 @@
 //! Why a request is refused, and the problem (RFC 9457) that says so.
 
-use crate::{admission::Full, tree::BodyError};
+use crate::{admission::Full, context::Context, tree::BodyError};
 use http::StatusCode;
-use millrace_schemas::event::FieldError;
-use serde::Serialize;
+use millrace_schemas::{contract::Problem, event::FieldError};
 use std::time::Duration;
 
 /// Why a request is refused as a whole.
@@ -94,38 +93,8 @@ fn body_kind(error: &BodyError) -> (StatusCode, &'static str) {
     }
 }
 
-/// Problem details of RFC 9457, with what every answer of this API has.
-#[derive(Debug, Serialize)]
-pub(crate) struct Problem<'a> {
-    /// URI of the kind of problem.
-    #[serde(rename = "type")]
-    pub kind: String,
-    pub title: &'static str,
-    pub status: u16,
-    pub detail: String,
-    pub code: &'a str,
-    pub request_id: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub trn_id: Option<String>,
-    pub timestamp: String,
-    pub trn_status: &'static str,
-    #[serde(skip_serializing_if = "<[FieldError]>::is_empty")]
-    pub errors: &'a [FieldError],
-}
-
-impl<'a> Problem<'a> {
-    pub fn new(status: StatusCode, code: &'a str, detail: String, request_id: &'a str, timestamp: String) -> Self {
-        Self {
-            kind: format!("urn:millrace:problem:{code}"),
-            title: status.canonical_reason().unwrap_or("Error"),
-            status: status.as_u16(),
-            detail,
-            code,
-            request_id,
-            trn_id: None,
-            timestamp,
-            trn_status: "Error",
-            errors: &[],
-        }
-    }
+/// A problem of this request.
+pub(crate) fn problem<'a>(status: StatusCode, code: &'a str, detail: &'a str, context: &'a Context) -> Problem<'a> {
+    let Context { request_id, received_at, .. } = context;
+    Problem::new((status.as_u16(), status.canonical_reason()), code, detail, request_id, *received_at)
 }

@@ -4,7 +4,7 @@ mod xml;
 
 use crate::{
     context::{Context, TRACEPARENT, X_REQUEST_ID},
-    problem::{Problem, Refusal},
+    problem::{Refusal, problem},
     tree::Format,
 };
 use axum::{
@@ -12,7 +12,7 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use millrace_schemas::time::format_instant;
+use millrace_schemas::contract::Problem;
 use serde::Serialize;
 
 /// Format of an answer.
@@ -105,11 +105,8 @@ pub(crate) fn respond<T: Serialize>(status: StatusCode, render: Render, root: Ro
 
 /// The problem that a refusal is.
 pub(crate) fn refuse(refusal: &Refusal, render: Render, context: &Context) -> Response {
-    let timestamp = format_instant(context.received_at);
-    let mut problem =
-        Problem::new(refusal.status(), refusal.code(), refusal.to_string(), &context.request_id, timestamp);
-    let errors = refusal.errors();
-    problem.errors = &errors;
+    let (detail, errors) = (refusal.to_string(), refusal.errors());
+    let problem = Problem { errors: &errors, ..problem(refusal.status(), refusal.code(), &detail, context) };
     let mut response = respond(refusal.status(), render, Root::Problem, &problem);
     match refusal {
         Refusal::ContentEncoding => {

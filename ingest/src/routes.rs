@@ -88,7 +88,7 @@ async fn checks<L: EventLog>(State(app): Shared<L>, request: Request) -> Respons
 
 /// The contract of this process.
 async fn openapi<L: EventLog>(State(app): Shared<L>) -> Response {
-    answer(StatusCode::OK, &contract::document(&app.gateway.contracts))
+    answer(StatusCode::OK, &contract::document(&app.settings.config, &app.gateway.contracts))
 }
 
 /// Red while draining and as soon as events cannot be acknowledged.

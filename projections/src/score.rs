@@ -1,13 +1,16 @@
 //! A score as it is told: over HTTP, on the live stream, and to other crates. The same whether it was read from the tables or the log.
+//! Times are epoch milliseconds and money is ten-thousandths of the currency unit; as JSON, texts and numbers.
 
 use crate::told;
 use millrace_runtime::Record;
 use millrace_schemas::event::{Decision, DecisionSource, Reason, Score, ShadowScore, TransactionScore, Windows};
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// A transaction's score with everything it was computed from. As JSON, money is numbers and times are text.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+/// A transaction's score with everything it was computed from.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[schemars(rename = "Score")]
 pub struct ScoreView {
     /// Id of the transaction across systems.
     pub trn_id: String,
@@ -15,18 +18,19 @@ pub struct ScoreView {
     pub customer_id: String,
     /// Client's id of the transaction, unique within the customer.
     pub transaction_id: String,
-    /// When the transaction took place, epoch milliseconds.
-    #[serde(serialize_with = "told::instant")]
+    /// When the transaction took place.
+    #[serde(with = "told::Instant")]
     pub occurred_at: i64,
-    /// When it was taken in, epoch milliseconds.
-    #[serde(serialize_with = "told::instant")]
+    /// When it was taken in.
+    #[serde(with = "told::Instant")]
     pub received_at: i64,
-    /// Amount in ten-thousandths of the currency unit.
-    #[serde(serialize_with = "told::money")]
+    /// Amount.
+    #[serde(with = "told::Money")]
     pub amount: i64,
     /// ISO 4217 code.
     pub currency: String,
-    /// Risk, 0 to 1.
+    /// Probability-like risk.
+    #[schemars(range(min = 0, max = 1))]
     pub scoring: f64,
     /// Whether it is decided `block`. Not the label that a client may have sent.
     pub is_fraud: bool,
@@ -36,18 +40,18 @@ pub struct ScoreView {
     pub decision_source: DecisionSource,
     /// Rules that hold, the largest contribution first.
     pub reasons: Vec<Reason>,
-    /// Model id and hash; `None` where rules alone decided.
+    /// Model id and hash; null where rules alone decided.
     pub model: Option<String>,
-    /// The model's own probability, before calibration and rules; `None` where no model scored.
+    /// The model's own probability, before calibration and rules; null where no model scored.
     pub raw_scoring: Option<f64>,
-    /// Why the score is the default: `timeout`, `overload`, `model_error` or `breaker_open`; `None` where it is none.
+    /// Why the score is the default: `timeout`, `overload`, `model_error` or `breaker_open`; null where it is none.
     pub default_cause: Option<String>,
-    /// What the model beside the active one made of it; `None` where there was none.
+    /// What the model beside the active one made of it; null where there was none.
     pub shadow: Option<ShadowScore>,
     /// Version of rules and thresholds that were in force.
     pub configuration: String,
-    /// The customer's windows, each figure a field of its own in JSON.
-    #[serde(flatten, with = "ToldWindows")]
+    /// The customer's windows.
+    #[serde(flatten, with = "told::KnownWindows")]
     pub windows: Windows,
     /// False when the transaction came so late that its windows cover only what was retained.
     pub window_exact: bool,
@@ -55,8 +59,8 @@ pub struct ScoreView {
     pub features: BTreeMap<String, f64>,
     /// Id of the score's event.
     pub event_id: String,
-    /// When the score was made, epoch milliseconds.
-    #[serde(serialize_with = "told::instant")]
+    /// When the score was made.
+    #[serde(with = "told::Instant")]
     pub processed_at: i64,
     /// The record of the transaction as received.
     pub journal: JournalRecord,
@@ -65,7 +69,7 @@ pub struct ScoreView {
 }
 
 /// Where a transaction stands in the log as it was received.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct JournalRecord {
     /// Topic.
     pub topic: String,
@@ -73,13 +77,13 @@ pub struct JournalRecord {
     pub partition: i32,
     /// Offset in it.
     pub offset: i64,
-    /// When the broker appended it, epoch milliseconds.
-    #[serde(serialize_with = "told::instant")]
+    /// When the broker appended it.
+    #[serde(with = "told::Instant")]
     pub appended_at: i64,
 }
 
 /// Where a record stands in the log.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Position {
     /// Topic.
     pub topic: String,
@@ -87,24 +91,6 @@ pub struct Position {
     pub partition: i32,
     /// Offset in it.
     pub offset: i64,
-}
-
-/// [`Windows`] with its means as money.
-#[derive(Serialize)]
-#[serde(remote = "Windows")]
-struct ToldWindows {
-    customer_transaction_count_3h: i32,
-    #[serde(serialize_with = "told::money")]
-    customer_avg_amount_3h: i64,
-    customer_transaction_count_6h: i32,
-    #[serde(serialize_with = "told::money")]
-    customer_avg_amount_6h: i64,
-    customer_transaction_count_12h: i32,
-    #[serde(serialize_with = "told::money")]
-    customer_avg_amount_12h: i64,
-    customer_transaction_count_24h: i32,
-    #[serde(serialize_with = "told::money")]
-    customer_avg_amount_24h: i64,
 }
 
 impl From<ScoreView> for Score {

@@ -1,13 +1,15 @@
 //! The score of a transaction, with every field that clients of the earlier scoring service read.
 
-use super::{Verdict, receipt::money};
-use crate::{context::Context, waiting::Scored};
+use super::{Status, TrnStatus, Verdict, item::StoredAt};
+use crate::{context::Context, parse::Identity, waiting::Scored};
 use millrace_schemas::{
-    event::{DEFAULT_SCORING, Decision, DecisionSource, Windows},
-    time::format_instant,
+    contract::told::{Instant, MaybeWindows},
+    event::{DEFAULT_SCORING, Decision, DecisionSource, Reason},
 };
-use serde_json::{Map, Value as Json, json};
-use std::time::Duration;
+use schemars::JsonSchema;
+use serde::Serialize;
+use std::{ops::Not, time::Duration};
+use uuid::Uuid;
 
 /// When a transaction is answered.
 pub(crate) struct Moment {
@@ -17,54 +19,101 @@ pub(crate) struct Moment {
     pub now: i64,
 }
 
-/// The answer with a score; with the default where none came in time. Amounts are in units of the currency.
-pub(crate) fn score(
-    scored: Option<&Scored>,
-    default_decision: Decision,
-    context: &Context,
-    verdict: &Verdict,
-    moment: &Moment,
-) -> Json {
-    let mut fields = Map::new();
-    let mut put = |name: &str, value: Json| fields.insert(name.to_owned(), value);
-    put("request_id", json!(context.request_id));
-    if let Some(identity) = &verdict.identity {
-        put(verdict.owner_field, json!(identity.owner));
-        put(verdict.id_field, json!(identity.business_id));
+/// A transaction's score; the default where none came in time. Amounts are in units of the currency.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct ScoreAnswer<'a> {
+    /// Id of the request.
+    request_id: &'a str,
+    /// Customer who pays.
+    customer_id: &'a str,
+    /// Your id of the transaction.
+    transaction_id: &'a str,
+    /// Id of its event; null where it repeats one that this gateway did not take in, while only the default is known.
+    #[schemars(with = "Option<Uuid>")]
+    event_id: Option<String>,
+    /// Probability-like risk.
+    #[schemars(range(min = 0, max = 1))]
+    scoring: f64,
+    /// Whether it is decided block; null while only the default is known.
+    is_fraud: Option<bool>,
+    /// What to do with the transaction.
+    decision: Decision,
+    /// What decided.
+    decision_source: DecisionSource,
+    /// What raised the score, and rules that hold; the largest contribution first.
+    reasons: &'a [Reason],
+    /// Version of the model; null where none scored.
+    model: Option<&'a str>,
+    /// Version of rules and thresholds that were in force; null while only the default is known.
+    configuration: Option<&'a str>,
+    /// From the request's arrival to its answer.
+    processing_time_ms: f64,
+    #[serde(flatten)]
+    windows: MaybeWindows,
+    /// When it was answered.
+    #[serde(with = "Instant")]
+    processed_at: i64,
+    /// Id across systems.
+    #[schemars(with = "Uuid")]
+    trn_id: Option<&'a str>,
+    /// When the transaction was taken in.
+    #[serde(with = "Instant")]
+    timestamp: i64,
+    /// Whether the log has it.
+    trn_status: TrnStatus,
+    /// What became of it.
+    status: Status,
+    /// Whether an earlier record had it.
+    #[serde(skip_serializing_if = "Not::not")]
+    #[schemars(extend("const" = true))]
+    duplicate: bool,
+    /// Where the score will be, when only the default is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    score_url: Option<String>,
+    #[serde(flatten)]
+    stored: StoredAt,
+}
+
+impl<'a> ScoreAnswer<'a> {
+    /// The answer to a transaction that is stored.
+    pub fn of(
+        scored: Option<&'a Scored>,
+        default_decision: Decision,
+        context: &'a Context,
+        verdict: &'a Verdict,
+        moment: &Moment,
+    ) -> Self {
+        let score = scored.map(|scored| &scored.score);
+        let (customer_id, transaction_id) = match &verdict.identity {
+            Some(Identity { owner, business_id }) => (owner.as_str(), business_id.as_str()),
+            None => ("", ""),
+        };
+        let trn_id = verdict.trn_id.as_deref();
+        let will_be = trn_id.filter(|_| scored.is_none());
+        Self {
+            request_id: &context.request_id,
+            customer_id,
+            transaction_id,
+            event_id: event_id(scored, verdict),
+            scoring: score.map_or(DEFAULT_SCORING, |score| score.scoring),
+            is_fraud: score.map(|score| score.decision.is_fraud()),
+            decision: score.map_or(default_decision, |score| score.decision),
+            decision_source: score.map_or(DecisionSource::Default, |score| score.decision_source),
+            reasons: score.map_or(&[], |score| &score.reasons),
+            model: score.and_then(|score| score.model.as_deref()),
+            configuration: score.map(|score| score.configuration.as_str()),
+            processing_time_ms: moment.took.as_micros() as f64 / 1_000.0,
+            windows: MaybeWindows::of(score.map(|score| &score.windows)),
+            processed_at: moment.now,
+            trn_id,
+            timestamp: verdict.received_at(context),
+            trn_status: verdict.trn_status(),
+            status: verdict.status,
+            duplicate: verdict.status == Status::Duplicate,
+            score_url: will_be.map(|id| format!("/api/v1/transactions/{id}/score")),
+            stored: StoredAt::of(verdict),
+        }
     }
-    put("event_id", json!(event_id(scored, verdict)));
-    let score = scored.map(|scored| &scored.score);
-    put("scoring", json!(score.map_or(DEFAULT_SCORING, |score| score.scoring)));
-    put("is_fraud", json!(score.map(|score| score.decision.is_fraud())));
-    put("decision", json!(score.map_or(default_decision, |score| score.decision)));
-    put("decision_source", json!(score.map_or(DecisionSource::Default, |score| score.decision_source)));
-    put("reasons", json!(score.map_or(&[][..], |score| &score.reasons)));
-    put("model", json!(score.and_then(|score| score.model.as_deref())));
-    put("configuration", json!(score.map(|score| &score.configuration)));
-    put("processing_time_ms", json!(moment.took.as_micros() as f64 / 1_000.0));
-    for (name, value) in windows(score.map(|score| &score.windows)) {
-        put(name, value);
-    }
-    put("processed_at", json!(format_instant(moment.now)));
-    put("trn_id", json!(verdict.trn_id));
-    put("timestamp", json!(format_instant(verdict.received_at(context))));
-    put("trn_status", json!(verdict.trn_status()));
-    put("status", json!(verdict.status));
-    if verdict.status == super::Status::Duplicate {
-        put("duplicate", json!(true));
-    }
-    if scored.is_none() {
-        let url = verdict.trn_id.as_ref().map(|id| format!("/api/v1/transactions/{id}/score"));
-        put("score_url", json!(url));
-    }
-    if let Some(stored) = &verdict.stored {
-        put("partition", json!(stored.partition));
-        put("offset", json!(stored.offset));
-    }
-    if let Some(resolution) = verdict.resolution {
-        put("timestamp_resolution", json!(resolution));
-    }
-    Json::Object(fields)
 }
 
 /// What the audit keeps of an answer that had no score.
@@ -80,19 +129,4 @@ pub(crate) fn default_told(decision: Decision, waited: Duration) -> String {
 fn event_id(scored: Option<&Scored>, verdict: &Verdict) -> Option<String> {
     let stored = verdict.stored.map(|stored| stored.event_id).filter(|id| !id.is_nil());
     stored.map(|id| id.to_string()).or_else(|| scored?.event_id.clone())
-}
-
-fn windows(windows: Option<&Windows>) -> [(&'static str, Json); 8] {
-    let count = |of: fn(&Windows) -> i32| windows.map_or(Json::Null, |windows| json!(of(windows)));
-    let mean = |of: fn(&Windows) -> i64| windows.map_or(Json::Null, |windows| money(of(windows)));
-    [
-        ("customer_transaction_count_3h", count(|w| w.customer_transaction_count_3h)),
-        ("customer_avg_amount_3h", mean(|w| w.customer_avg_amount_3h)),
-        ("customer_transaction_count_6h", count(|w| w.customer_transaction_count_6h)),
-        ("customer_avg_amount_6h", mean(|w| w.customer_avg_amount_6h)),
-        ("customer_transaction_count_12h", count(|w| w.customer_transaction_count_12h)),
-        ("customer_avg_amount_12h", mean(|w| w.customer_avg_amount_12h)),
-        ("customer_transaction_count_24h", count(|w| w.customer_transaction_count_24h)),
-        ("customer_avg_amount_24h", mean(|w| w.customer_avg_amount_24h)),
-    ]
 }

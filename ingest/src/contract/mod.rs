@@ -3,32 +3,32 @@
 //! The gateway says what it takes and answers; further routes bring their own part. Parts are documents of which only `paths`, `tags` and
 //! `components` are looked at.
 
-mod answers;
-mod inputs;
 mod paths;
 mod swagger;
 
 pub(crate) use swagger::page;
 
+use crate::config::GatewayConfig;
+use millrace_schemas::contract::Schemas;
 use serde_json::{Map, Value as Json, json};
 
 /// The gateway's part.
-fn own() -> Json {
-    let mut schemas = inputs::schemas();
-    schemas.extend(answers::schemas());
+fn own(config: &GatewayConfig) -> Json {
+    let mut schemas = Schemas::default();
+    let paths = paths::paths(config, &mut schemas);
     json!({
         "tags": [
             {"name": "ingest", "description": "Taking in transactions, receipts and labels."},
             {"name": "service", "description": "Health, metrics and this document."},
         ],
-        "paths": paths::paths(),
-        "components": {"schemas": schemas},
+        "paths": paths,
+        "components": {"schemas": schemas.finish()},
     })
 }
 
 /// The whole document.
-pub(crate) fn document(parts: &[Json]) -> Json {
-    let own = own();
+pub(crate) fn document(config: &GatewayConfig, parts: &[Json]) -> Json {
+    let own = own(config);
     let mut tags = Vec::new();
     let mut paths = Map::new();
     let mut components: Map<String, Json> = Map::new();
@@ -38,7 +38,10 @@ pub(crate) fn document(parts: &[Json]) -> Json {
         for (kind, named) in members(&part["components"]) {
             let all = components.entry(kind).or_insert_with(|| json!({}));
             if let Some(all) = all.as_object_mut() {
-                all.extend(members(&named));
+                for (name, definition) in members(&named) {
+                    let known = all.insert(name, definition.clone());
+                    debug_assert!(known.is_none_or(|known| known == definition), "a name for two things");
+                }
             }
         }
     }
@@ -62,53 +65,5 @@ fn members(value: &Json) -> Map<String, Json> {
     value.as_object().cloned().unwrap_or_default()
 }
 
-/// A reference to a schema.
-fn reference(name: &str) -> Json {
-    json!({"$ref": format!("#/components/schemas/{name}")})
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::collections::BTreeSet;
-
-    fn references(value: &Json, found: &mut BTreeSet<String>) {
-        match value {
-            Json::Object(members) => {
-                for (name, value) in members {
-                    match value.as_str().filter(|_| name == "$ref") {
-                        Some(reference) => {
-                            found.insert(reference.to_owned());
-                        }
-                        None => references(value, found),
-                    }
-                }
-            }
-            Json::Array(entries) => entries.iter().for_each(|value| references(value, found)),
-            _ => {}
-        }
-    }
-
-    #[test]
-    fn every_reference_leads_somewhere_and_every_schema_is_used() {
-        let document = document(&[]);
-        let mut found = BTreeSet::new();
-        references(&document, &mut found);
-        let schemas: BTreeSet<String> = members(&document["components"]["schemas"])
-            .keys()
-            .map(|name| format!("#/components/schemas/{name}"))
-            .collect();
-        assert_eq!(found, schemas);
-    }
-
-    #[test]
-    fn parts_are_put_together() {
-        let part = json!({"paths": {"/x": {}}, "components": {"schemas": {"X": {}}}, "tags": [{"name": "x"}]});
-        let document = document(&[part]);
-        assert!(document["paths"]["/x"].is_object() && document["paths"]["/api/v1/receipts"].is_object());
-        assert!(
-            document["components"]["schemas"]["X"].is_object()
-                && document["components"]["schemas"]["Problem"].is_object()
-        );
-    }
-}
+mod tests;

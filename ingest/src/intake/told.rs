@@ -2,7 +2,7 @@
 
 use super::{Intake, Style, is_audited};
 use crate::{
-    answer::{self, Moment, Verdict},
+    answer::{self, Moment, ScoreAnswer, Verdict},
     audit::Audit,
     log::EventLog,
     metrics,
@@ -68,7 +68,7 @@ impl<E: Kind, L: EventLog> Intake<E, L> {
         metrics::scored(scored.as_deref().map(|scored| scored.score.decision_source), self.began.elapsed());
         self.log(status, body_bytes, 1);
         let moment = Moment { took: self.began.elapsed(), now: self.app.now() };
-        let answer = answer::score(scored.as_deref(), decision, &self.context, &verdict, &moment);
+        let answer = ScoreAnswer::of(scored.as_deref(), decision, &self.context, &verdict, &moment);
         respond::respond(status, self.render, Root::Result, &answer)
     }
 

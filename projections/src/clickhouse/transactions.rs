@@ -1,4 +1,5 @@
-//! One transaction as it was taken in, and what it turned out to be.
+//! One transaction as it was taken in, and what it turned out to be. Times are epoch milliseconds and money is ten-thousandths of the
+//! currency unit; as JSON, texts and numbers.
 
 use super::{
     ClickHouse, ClickHouseError,
@@ -6,15 +7,16 @@ use super::{
 };
 use crate::{score::Position, told};
 use clickhouse::Row;
-use millrace_schemas::event::DEFAULT_SCORE_CODE;
+use millrace_schemas::event::{DEFAULT_SCORE_CODE, LabelKind, TimeResolution};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 /// Most labels read of one transaction, the latest.
 const LABELS_MAX: usize = 100;
 
-/// A transaction as stored. As JSON, money is a number and times are text.
-#[derive(Debug, Clone, PartialEq, Row, Deserialize, Serialize)]
+/// A transaction as stored.
+#[derive(Debug, Clone, PartialEq, Row, Deserialize, Serialize, JsonSchema)]
 pub struct StoredTransaction {
     /// Id across systems.
     pub trn_id: String,
@@ -22,14 +24,14 @@ pub struct StoredTransaction {
     pub customer_id: String,
     /// Client's id, unique within the customer.
     pub transaction_id: String,
-    /// When it took place, epoch milliseconds.
-    #[serde(serialize_with = "told::instant")]
+    /// When it took place.
+    #[serde(with = "told::Instant")]
     pub occurred_at: i64,
-    /// When it was taken in, epoch milliseconds.
-    #[serde(serialize_with = "told::instant")]
+    /// When it was taken in.
+    #[serde(with = "told::Instant")]
     pub received_at: i64,
-    /// Amount in ten-thousandths of the currency unit.
-    #[serde(serialize_with = "told::money")]
+    /// Amount.
+    #[serde(with = "told::Money")]
     pub amount: i64,
     /// ISO 4217 code.
     pub currency: String,
@@ -79,9 +81,10 @@ pub struct StoredTransaction {
     /// Zone a local time was read in.
     pub time_zone: Option<String>,
     /// How the client's time became an instant.
+    #[schemars(with = "TimeResolution")]
     pub time_resolution: String,
-    /// Unknown fields, as JSON text by name; as JSON, the values they are.
-    #[serde(serialize_with = "told::extra")]
+    /// Unknown fields.
+    #[serde(with = "told::Extra")]
     pub extra: Vec<(String, String)>,
     /// Request that brought it.
     pub request_id: Option<String>,
@@ -100,34 +103,35 @@ const COLUMNS: &str = "toString(t.trn_id) AS trn_id, t.customer_id AS customer_i
      t.customer_segments AS customer_segments, t.time_zone AS time_zone, t.time_resolution AS time_resolution, t.extra AS extra, \
      t.request_id AS request_id, t.request_index AS request_index";
 
-/// A label of a transaction. As JSON, times are text.
-#[derive(Debug, Clone, PartialEq, Row, Deserialize, Serialize)]
+/// A label of a transaction.
+#[derive(Debug, Clone, PartialEq, Row, Deserialize, Serialize, JsonSchema)]
 pub struct StoredLabel {
     /// The source's id of it.
     pub label_id: String,
     /// Its id across systems.
     pub trn_id: String,
-    /// fraud, legitimate or chargeback.
+    /// What it says.
+    #[schemars(with = "LabelKind")]
     pub label: String,
     /// Who says so.
     pub source: String,
-    /// When it was decided, epoch milliseconds.
-    #[serde(serialize_with = "told::instant")]
+    /// When it was decided.
+    #[serde(with = "told::Instant")]
     pub decided_at: i64,
-    /// When it was taken in, epoch milliseconds.
-    #[serde(serialize_with = "told::instant")]
+    /// When it was taken in.
+    #[serde(with = "told::Instant")]
     pub received_at: i64,
     /// Id of its event.
     pub event_id: String,
 }
 
-/// An answer that was given without the score, because that did not come in time. As JSON, times are text.
-#[derive(Debug, Clone, PartialEq, Row, Deserialize, Serialize)]
+/// An answer that was given without the score, because that did not come in time.
+#[derive(Debug, Clone, PartialEq, Row, Deserialize, Serialize, JsonSchema)]
 pub struct DefaultAnswer {
     /// The request that was answered so.
     pub request_id: String,
-    /// When it arrived, epoch milliseconds.
-    #[serde(serialize_with = "told::instant")]
+    /// When it arrived.
+    #[serde(with = "told::Instant")]
     pub received_at: i64,
     /// What was answered, in words.
     pub message: String,

@@ -27,13 +27,13 @@ pub struct Decided {
     /// Labelled legitimate, and reviewed or blocked.
     pub false_alarms: u64,
     /// Sum of the frauds, in ten-thousandths of the currency unit.
-    #[serde(serialize_with = "told::money")]
+    #[serde(with = "told::Money")]
     pub fraud_amount: i128,
     /// Sum of the frauds that were reviewed or blocked.
-    #[serde(serialize_with = "told::money")]
+    #[serde(with = "told::Money")]
     pub caught_amount: i128,
     /// Sum of the false alarms.
-    #[serde(serialize_with = "told::money")]
+    #[serde(with = "told::Money")]
     pub false_alarm_amount: i128,
 }
 

@@ -7,8 +7,7 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use millrace_runtime::clock::{Clock as _, SystemClock};
-use millrace_schemas::time::format_instant;
-use serde_json::json;
+use millrace_schemas::contract;
 
 /// A question that is not answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,16 +105,8 @@ impl Problem {
     /// The answer to a request with these headers.
     pub fn respond(&self, headers: &HeaderMap) -> Response {
         let request_id = headers.get("x-request-id").and_then(|id| id.to_str().ok()).unwrap_or_default();
-        let body = json!({
-            "type": format!("urn:millrace:problem:{}", self.code),
-            "title": self.status.canonical_reason().unwrap_or("Error"),
-            "status": self.status.as_u16(),
-            "detail": self.detail,
-            "code": self.code,
-            "request_id": request_id,
-            "timestamp": format_instant(SystemClock.now_ms()),
-            "trn_status": "Error",
-        });
+        let status = (self.status.as_u16(), self.status.canonical_reason());
+        let body = contract::Problem::new(status, self.code, &self.detail, request_id, SystemClock.now_ms());
         let content_type = HeaderValue::from_static("application/problem+json");
         (self.status, [(header::CONTENT_TYPE, content_type)], Json(body).into_response().into_body()).into_response()
     }

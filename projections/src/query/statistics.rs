@@ -18,51 +18,69 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use millrace_schemas::{money, time::HOUR_MS};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, sync::Arc};
 
 /// Query parameters.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Parameters {
     /// End of the windows, ISO 8601; without it, the customer's latest transaction.
     at: Option<String>,
 }
 
-/// A customer's windows.
-#[derive(Debug, PartialEq, Serialize)]
-struct StatisticsAnswer {
+/// What a customer did in windows up to an instant.
+#[derive(Debug, PartialEq, Serialize, JsonSchema)]
+#[schemars(rename = "Statistics")]
+pub(super) struct StatisticsAnswer {
+    /// Customer.
     customer_id: String,
     /// End of the windows, which belongs to them.
-    #[serde(serialize_with = "told::instant")]
+    #[serde(with = "told::Instant")]
     at: i64,
-    /// Where `at` comes from: `parameter` or `latest_transaction`.
-    at_from: &'static str,
-    #[serde(serialize_with = "told::instant")]
+    /// Where `at` comes from.
+    at_from: AtFrom,
+    /// When the customer's latest transaction took place.
+    #[serde(with = "told::Instant")]
     latest_transaction_at: i64,
     /// The shortest first.
     windows: Vec<WindowAnswer>,
 }
 
-#[derive(Debug, PartialEq, Serialize)]
+/// Where an instant comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum AtFrom {
+    Parameter,
+    LatestTransaction,
+}
+
+/// One window.
+#[derive(Debug, PartialEq, Serialize, JsonSchema)]
+#[schemars(rename = "Window")]
 struct WindowAnswer {
+    /// Its length.
     hours: i64,
     /// Begin, which does not belong to the window.
-    #[serde(serialize_with = "told::instant")]
+    #[serde(with = "told::Instant")]
     after: i64,
-    /// Of all currencies.
+    /// How many, of all currencies.
     transactions: u64,
-    /// Amounts of several currencies are never added.
+    /// By currency: amounts of several are never added.
     currencies: BTreeMap<String, Amounts>,
 }
 
-#[derive(Debug, PartialEq, Serialize)]
+/// Transactions of one currency.
+#[derive(Debug, PartialEq, Serialize, JsonSchema)]
 struct Amounts {
+    /// How many.
     transactions: u64,
-    #[serde(serialize_with = "told::money")]
+    /// Their sum.
+    #[serde(with = "told::Money")]
     amount: i128,
-    /// Rounded half-even to 4 digits.
-    #[serde(serialize_with = "told::money")]
+    /// Their mean, rounded half-even to 4 digits.
+    #[serde(with = "told::Money")]
     mean_amount: i64,
 }
 
@@ -95,7 +113,7 @@ impl Questions {
             Ok(Some((latest, rows)))
         };
         let (latest, rows) = self.ask(read).await?.ok_or_else(unknown)?;
-        let (at, at_from) = at.map_or((latest, "latest_transaction"), |at| (at, "parameter"));
+        let (at, at_from) = at.map_or((latest, AtFrom::LatestTransaction), |at| (at, AtFrom::Parameter));
         let windows = WINDOW_HOURS.iter().enumerate().map(|(index, hours)| window(index, *hours, at, &rows));
         Ok(StatisticsAnswer { customer_id, at, at_from, latest_transaction_at: latest, windows: windows.collect() })
     }

@@ -27,12 +27,13 @@ use millrace_schemas::{
     event::{Decision, DecisionSource},
     ids::trn_id,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use uuid::Uuid;
 
 /// Query parameters.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Parameters {
     /// Whose transaction it is; `{id}` is then the customer's own id of it.
@@ -43,29 +44,42 @@ pub(super) struct Parameters {
 }
 
 /// A transaction, what was decided, and what it turned out to be.
-#[derive(Debug, Serialize)]
-struct TransactionAnswer {
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "StoredTransaction")]
+pub(super) struct TransactionAnswer {
     #[serde(flatten)]
     transaction: StoredTransaction,
+    /// Whether it is decided block. Not the label that a client may have sent.
     is_fraud: bool,
+    /// What was decided.
     score: Essentials,
     /// What was answered to clients whom the score did not reach in time.
     default_answers: Vec<DefaultAnswer>,
+    /// What it turned out to be, as somebody says; the last one counts.
     labels: Vec<StoredLabel>,
 }
 
 /// What most callers want of a score; the rest is at `/score`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ScoreEssentials")]
 struct Essentials {
+    /// Probability-like risk.
+    #[schemars(range(min = 0, max = 1))]
     scoring: f64,
+    /// What to do with the transaction.
     decision: Decision,
+    /// What decided.
     decision_source: DecisionSource,
     /// Codes of the rules that hold, the largest contribution first.
     reasons: Vec<String>,
+    /// Version of the model; null where none scored.
     model: Option<String>,
+    /// Version of rules and thresholds that were in force.
     configuration: String,
+    /// Id of the score's event.
     event_id: String,
-    #[serde(serialize_with = "told::instant")]
+    /// When the score was made.
+    #[serde(with = "told::Instant")]
     processed_at: i64,
 }
 

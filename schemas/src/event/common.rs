@@ -1,5 +1,6 @@
 //! Parts that several events have.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The journal record an event is derived from.
@@ -18,19 +19,19 @@ pub struct Source {
 }
 
 /// How the time given by the client became an instant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TimeResolution {
-    /// `exact`.
+    /// `exact`: one instant fits.
     Exact,
-    /// `ambiguous_earlier`.
+    /// `ambiguous_earlier`: the local time occurs twice (clocks go back) and the earlier one was taken.
     AmbiguousEarlier,
-    /// `gap_forward`.
+    /// `gap_forward`: the local time does not exist (clocks go forward) and was moved forward by the length of the gap.
     GapForward,
 }
 
 /// What is wrong with one field.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct FieldError {
     /// JSON pointer or XPath of the field; empty for the whole.
     pub path: String,

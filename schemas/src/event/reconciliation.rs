@@ -1,10 +1,11 @@
 //! What the reconciler has proven.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Money of one currency.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct MoneySum {
     /// Table or topic whose amounts are added up.
     pub name: String,
@@ -15,7 +16,7 @@ pub struct MoneySum {
 }
 
 /// One offset that is not as it must be.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct OffsetDifference {
     /// Offset in the partition that is checked.
     pub offset: i64,

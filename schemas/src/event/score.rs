@@ -1,6 +1,7 @@
 //! What scoring makes of a transaction.
 
 use super::{Source, Transaction};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::{borrow::Cow, collections::BTreeMap};
 
@@ -8,14 +9,14 @@ use std::{borrow::Cow, collections::BTreeMap};
 pub const DEFAULT_SCORING: f64 = 0.5;
 
 /// What to do with the transaction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Decision {
-    /// `allow`.
+    /// `allow`: let it pass.
     Allow,
-    /// `review`.
+    /// `review`: have it looked at.
     Review,
-    /// `block`.
+    /// `block`: refuse it.
     Block,
 }
 
@@ -44,14 +45,14 @@ impl Decision {
 }
 
 /// What decided.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DecisionSource {
-    /// `model`.
+    /// `model`: the model's score.
     Model,
-    /// `rules`.
+    /// `rules`: a rule that holds.
     Rules,
-    /// `default`.
+    /// `default`: neither could answer in time.
     Default,
 }
 
@@ -75,7 +76,7 @@ impl DecisionSource {
 }
 
 /// Why the score is what it is.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Reason {
     /// Stable code of the rule.
     pub code: String,
@@ -152,7 +153,7 @@ pub struct TransactionScore {
 }
 
 /// What the model beside the active one made of the same features.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ShadowScore {
     /// Version of the model.
     pub model: String,

@@ -15,7 +15,7 @@ use crate::{
     event::{FieldError, Journal, Label, MatchInput, Receipt, Transaction},
     time::{DAY_MS, format_instant},
 };
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::RangeInclusive};
 
 /// Longest id, in characters.
 pub const ID_MAX: usize = 128;
@@ -33,6 +33,14 @@ pub const QUANTITY_MAX: i64 = 1_000_000_000 * crate::money::QUANTITY_UNIT;
 pub const ITEMS_MAX: usize = 10_000;
 /// Most customer segments of a transaction.
 pub const SEGMENTS_MAX: usize = 64;
+/// How many of a card's first digits are taken.
+pub const CARD_BIN_DIGITS: RangeInclusive<usize> = 6..=8;
+/// Largest risk score; the smallest is 0.
+pub const RISK_MAX: f64 = 1.0;
+/// Latitude of the poles, in degrees.
+pub const LATITUDE_MAX: f64 = 90.0;
+/// Longitude of the antimeridian, in degrees.
+pub const LONGITUDE_MAX: f64 = 180.0;
 
 /// Longest path told in an error, in characters: names of unknown fields are part of it.
 const PATH_MAX: usize = 512;

@@ -1,6 +1,8 @@
 //! Rules of transactions.
 
-use super::{Found, ID_MAX, Path, SEGMENTS_MAX, TEXT_MAX, card};
+use super::{
+    CARD_BIN_DIGITS, Found, ID_MAX, LATITUDE_MAX, LONGITUDE_MAX, Path, RISK_MAX, SEGMENTS_MAX, TEXT_MAX, card,
+};
 use crate::event::Transaction;
 use std::net::IpAddr;
 
@@ -13,7 +15,7 @@ pub(super) fn check(t: &Transaction, found: &mut Found) {
         found.add(Path::field("type"), "negative", "must not be negative");
     }
     found.text(Path::field("merchant_id"), &t.merchant_id, ID_MAX);
-    if !(6..=8).contains(&t.card_bin.len()) || !t.card_bin.bytes().all(|b| b.is_ascii_digit()) {
+    if !CARD_BIN_DIGITS.contains(&t.card_bin.len()) || !t.card_bin.bytes().all(|b| b.is_ascii_digit()) {
         found.add(Path::field("card_bin"), "bad_card_bin", "must be the first 6 to 8 digits of the card");
     }
     if t.ip_address.parse::<IpAddr>().is_err() {
@@ -27,13 +29,13 @@ pub(super) fn check(t: &Transaction, found: &mut Found) {
         ("card_risk_score", t.card_risk_score),
         ("customer_risk_score", t.customer_risk_score),
     ] {
-        found.within(Path::field(name), value, 0.0, 1.0);
+        found.within(Path::field(name), value, 0.0, RISK_MAX);
     }
     segments(t, found);
     found.optional_text(Path::field("transaction_category"), t.transaction_category.as_deref(), ID_MAX);
     card_id(t, found);
-    found.within(Path::field("latitude"), t.latitude, -90.0, 90.0);
-    found.within(Path::field("longitude"), t.longitude, -180.0, 180.0);
+    found.within(Path::field("latitude"), t.latitude, -LATITUDE_MAX, LATITUDE_MAX);
+    found.within(Path::field("longitude"), t.longitude, -LONGITUDE_MAX, LONGITUDE_MAX);
     found.optional_text(Path::field("merchant_category"), t.merchant_category.as_deref(), ID_MAX);
     found.extra(&Path::root(), &t.extra);
 }

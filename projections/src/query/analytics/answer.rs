@@ -23,30 +23,52 @@ use futures::stream;
 use jiff::tz::TimeZone;
 use millrace_runtime::lifecycle::{HangUp, Shutdown};
 use millrace_schemas::time::format_instant;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value as Json, value::RawValue};
 use std::time::Duration;
 use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 
 /// The stretch of time that figures are of.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub(super) struct Period {
     /// Begin.
-    #[serde(serialize_with = "told::instant")]
+    #[serde(with = "told::Instant")]
     pub from: i64,
     /// End, which does not belong to it.
-    #[serde(serialize_with = "told::instant")]
+    #[serde(with = "told::Instant")]
     pub to: i64,
+    /// Time zone by whose clock intervals begin.
     pub zone: String,
+    /// How it is cut.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub interval: Option<String>,
-    /// Where it comes from: `parameters`, or `latest_data` where they leave it open.
-    pub chosen_by: &'static str,
+    /// Where it comes from.
+    pub chosen_by: ChosenBy,
+}
+
+/// Where a period comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum ChosenBy {
+    /// What was asked.
+    Parameters,
+    /// The latest data, since it was left open.
+    LatestData,
+}
+
+impl ChosenBy {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Parameters => "parameters",
+            Self::LatestData => "latest_data",
+        }
+    }
 }
 
 impl Period {
     pub fn new(stretch: Stretch, zone: &TimeZone, interval: Option<Interval>, was_asked: bool) -> Self {
-        let chosen_by = if was_asked { "parameters" } else { "latest_data" };
+        let chosen_by = if was_asked { ChosenBy::Parameters } else { ChosenBy::LatestData };
         let interval = interval.map(|interval| interval.to_string());
         Self { from: stretch.from, to: stretch.to, zone: zone_name(zone).to_owned(), interval, chosen_by }
     }
@@ -59,7 +81,7 @@ impl Period {
             format_instant(self.from),
             format_instant(self.to),
             self.zone,
-            self.chosen_by
+            self.chosen_by.name()
         );
         if let Ok(value) = HeaderValue::from_str(&text) {
             headers.insert("x-millrace-period", value);
@@ -68,14 +90,18 @@ impl Period {
 }
 
 /// A page of rows.
-#[derive(Debug, Serialize)]
-pub(super) struct Page {
+#[derive(Debug, Serialize, JsonSchema)]
+pub(in crate::query) struct Page {
+    /// None where there is no data that tells one, and where rows are of none.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub period: Option<Period>,
-    pub as_of: AsOf,
-    pub rows: Vec<Box<RawValue>>,
-    /// For the next page; null when this is the last.
-    pub next_cursor: Option<String>,
+    pub(super) period: Option<Period>,
+    /// Up to what the rows are.
+    pub(super) as_of: AsOf,
+    /// The rows.
+    #[schemars(with = "Vec<Json>")]
+    pub(super) rows: Vec<Box<RawValue>>,
+    /// Repeat the request with it for the next page; null when this is the last.
+    pub(super) next_cursor: Option<String>,
 }
 
 /// Rows as the server wrote them, each a JSON object.

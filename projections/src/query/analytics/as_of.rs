@@ -16,6 +16,7 @@ use millrace_runtime::{
     log::{GroupLag, Log},
 };
 use millrace_schemas::time::format_instant;
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::{
     collections::BTreeMap,
@@ -33,40 +34,38 @@ const LAG_FRESH_MS: i64 = 1_000;
 const LAG_WITHIN: Duration = Duration::from_secs(10);
 
 /// What an answer says of the time its figures are of: at least what rollups were seen to hold before they were asked.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub(super) struct AsOf {
     /// When the tables were asked.
-    #[serde(serialize_with = "told::instant")]
+    #[serde(with = "told::Instant")]
     pub at: i64,
+    /// By journal.
     pub sources: Vec<OfJournal>,
-    /// `None` until it is measured for the first time, and where the log cannot be asked.
+    /// Records on their way; null until it is measured for the first time, and where the log cannot be asked.
     pub lag: Option<Lag>,
 }
 
 /// How much of a journal figures hold.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub(super) struct OfJournal {
+    /// Name of the journal.
     pub topic: &'static str,
     /// Offset of the last record that has a row, by partition. Records before it have theirs, or took no effect.
     pub offsets: BTreeMap<i32, i64>,
     /// When the broker appended the latest of them.
-    #[serde(serialize_with = "instant_or_null")]
+    #[serde(serialize_with = "told::Instant::serialize")]
+    #[schemars(with = "Option<told::Instant>")]
     pub latest_at: Option<i64>,
 }
 
 /// Records on their way: in the journal and not decided, or decided and not in the tables.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 pub(in crate::query) struct Lag {
+    /// How many.
     pub records: i64,
-    #[serde(serialize_with = "told::instant")]
+    /// When they were counted.
+    #[serde(with = "told::Instant")]
     pub measured_at: i64,
-}
-
-fn instant_or_null<S: serde::Serializer>(at: &Option<i64>, serializer: S) -> Result<S::Ok, S::Error> {
-    match at {
-        Some(at) => told::instant(at, serializer),
-        None => serializer.serialize_none(),
-    }
 }
 
 impl AsOf {

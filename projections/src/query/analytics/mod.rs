@@ -29,6 +29,7 @@ mod turn;
 
 use super::{Problem, at};
 use crate::clickhouse::{ClickHouse, ClickHouseConfig, ClickHouseError, figures::Bounds};
+pub(super) use answer::Page;
 use as_of::Lags;
 pub(super) use as_of::{Lag, standing};
 use axum::{
@@ -44,6 +45,7 @@ use serde::{Deserialize, Serialize};
 use settled::Settled;
 pub(super) use statement::zone_name;
 use std::{sync::Arc, time::Duration};
+pub(super) use together::{Overview, Place};
 use turn::Turns;
 
 /// The section `[query.analytics]`.

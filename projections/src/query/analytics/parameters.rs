@@ -7,14 +7,18 @@ use super::{
     resource::{Resource, Takes, sources},
 };
 use jiff::tz::TimeZone;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::RangeInclusive};
 
 /// Most values of one filter.
-const FILTER_VALUES_MAX: usize = 100;
+pub(in crate::query) const FILTER_VALUES_MAX: usize = 100;
 /// Longest value of a filter, in bytes.
 const FILTER_VALUE_MAX: usize = 512;
+/// How many cards of a day can be looked at.
+pub(in crate::query) const CARDS: RangeInclusive<u64> = 1..=100_000;
+/// How many are, when nobody says.
+pub(in crate::query) const CARDS_DEFAULT: u64 = 100;
 /// Most positions to wait for.
-const POSITIONS_MAX: usize = 64;
+pub(in crate::query) const POSITIONS_MAX: usize = 64;
 
 /// What is asked for.
 #[derive(Debug, Clone)]
@@ -100,7 +104,7 @@ pub(crate) fn read(resource: &'static Resource, query: &str) -> Result<Asked, St
         cursor: given.one("cursor")?.map(|text| Cursor::read(&text)).transpose()?,
         min_offsets: min_offsets(resource, &mut given)?,
         wait_ms: given.number("wait_ms", 0..=u64::from(u32::MAX))?.unwrap_or(0),
-        cards: if takes == Takes::Cards { given.number("cards", 1..=100_000)?.unwrap_or(100) } else { 100 },
+        cards: if takes == Takes::Cards { given.number("cards", CARDS)? } else { None }.unwrap_or(CARDS_DEFAULT),
         format: given.one("format")?.map(|text| text.parse()).transpose()?,
     };
     given.nothing_left()?;
@@ -128,7 +132,7 @@ impl Given {
         if has_meaning { self.one(name) } else { Ok(None) }
     }
 
-    fn number(&mut self, name: &str, range: std::ops::RangeInclusive<u64>) -> Result<Option<u64>, String> {
+    fn number(&mut self, name: &str, range: RangeInclusive<u64>) -> Result<Option<u64>, String> {
         let Some(text) = self.one(name)? else { return Ok(None) };
         let number = text.parse().ok().filter(|number| range.contains(number));
         number.map(Some).ok_or_else(|| format!("{name} must be a number from {} to {}", range.start(), range.end()))

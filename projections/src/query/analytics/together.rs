@@ -11,12 +11,12 @@ use super::{
 };
 use crate::{query::Problem, told};
 use axum::{
-    Json,
     extract::Request,
     response::{IntoResponse as _, Response},
 };
+use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::value::RawValue;
+use serde_json::{Value as Json, value::RawValue};
 use std::time::Duration;
 use tokio::try_join;
 
@@ -24,24 +24,38 @@ use tokio::try_join;
 pub(in crate::query) type Rows = Vec<Box<RawValue>>;
 
 /// Everything of one place.
-#[derive(Debug, Serialize)]
-struct Place {
+#[derive(Debug, Serialize, JsonSchema)]
+pub(in crate::query) struct Place {
     #[serde(skip_serializing_if = "Option::is_none")]
     period: Option<Period>,
+    /// Up to what it is.
     as_of: AsOf,
+    /// The place.
+    #[schemars(with = "Json", extend("$ref" = resource::DIRECTORY.reference()["$ref"]))]
     place: Box<RawValue>,
+    /// Its names.
+    #[schemars(with = "Vec<Json>", extend("items" = resource::NAMES.reference()))]
     names: Rows,
+    /// Its figures.
+    #[schemars(with = "Vec<Json>", extend("items" = resource::PLACES.reference()))]
     figures: Rows,
 }
 
 /// What the predecessor computed each hour.
-#[derive(Debug, Serialize)]
-struct Overview {
+#[derive(Debug, Serialize, JsonSchema)]
+pub(in crate::query) struct Overview {
     #[serde(skip_serializing_if = "Option::is_none")]
     period: Option<Period>,
+    /// Up to what it is.
     as_of: AsOf,
+    /// By place.
+    #[schemars(with = "Vec<Json>", extend("items" = resource::PLACES.reference()))]
     places: Rows,
+    /// Taxes and tips.
+    #[schemars(with = "Vec<Json>", extend("items" = resource::TAXES_AND_TIPS.reference()))]
     taxes_and_tips: Rows,
+    /// By category.
+    #[schemars(with = "Vec<Json>", extend("items" = resource::CATEGORIES.reference()))]
     categories: Rows,
 }
 
@@ -70,7 +84,7 @@ impl Analytics {
             Ok::<_, Problem>(Place { period: period(stretch, &asked), as_of, place, names, figures })
         };
         match answered.await {
-            Ok(answer) => Json(answer).into_response(),
+            Ok(answer) => axum::Json(answer).into_response(),
             Err(problem) => problem.respond(request.headers()),
         }
     }
@@ -90,7 +104,7 @@ impl Analytics {
             Ok::<_, Problem>(Overview { period: period(stretch, &asked), as_of, places, taxes_and_tips, categories })
         };
         match answered.await {
-            Ok(answer) => Json(answer).into_response(),
+            Ok(answer) => axum::Json(answer).into_response(),
             Err(problem) => problem.respond(request.headers()),
         }
     }

@@ -1,17 +1,20 @@
-//! What these routes answer, as a part of an OpenAPI document: figures from the columns that statements are made of, the others by hand.
+//! What these routes answer, as a part of an OpenAPI document: rows of figures from the columns that statements are made of, all else
+//! from the types that are answered.
 
 mod others;
 
-use super::analytics::{Column, FORMATS, Resource, Takes, resource};
+use super::analytics::{
+    Column, FORMATS, Page, Resource, Takes,
+    parameters::{CARDS, CARDS_DEFAULT, FILTER_VALUES_MAX, POSITIONS_MAX},
+    resource,
+};
+use millrace_schemas::contract::{Problem, Schemas};
 use serde_json::{Map, Value as Json, json};
 
 /// The part.
 pub fn contract() -> Json {
-    let mut paths = others::paths();
-    let mut schemas = others::schemas();
-    for of in resource::ALL {
-        schemas.insert(schema_name(of), row(of));
-    }
+    let mut schemas = Schemas::default();
+    let mut paths = others::paths(&mut schemas);
     for (path, id, summary, variants) in [
         ("/api/v1/places", "getPlaces", resource::DIRECTORY.title, &[("", &resource::DIRECTORY)][..]),
         ("/api/v1/analytics/places", "getPlaceFigures", resource::PLACES.title, &[("", &resource::PLACES)]),
@@ -48,8 +51,10 @@ pub fn contract() -> Json {
             &[("", &resource::DIRECTORY)],
         ),
     ] {
-        paths.insert(path.to_owned(), json!({"get": figures(path, id, summary, variants)}));
+        paths.insert(path.to_owned(), json!({"get": figures(&mut schemas, path, id, summary, variants)}));
     }
+    let mut schemas = schemas.finish();
+    schemas.extend(resource::ALL.map(|of| (of.schema_name(), of.schema())));
     json!({
         "tags": [
             {"name": "figures", "description": "Figures from rollups: always current, exact, by currency."},
@@ -60,35 +65,11 @@ pub fn contract() -> Json {
     })
 }
 
-/// Name of the schema of a resource's rows.
-fn schema_name(resource: &Resource) -> String {
-    let words = resource.view.split('_').map(|word| {
-        let (first, rest) = word.split_at(1);
-        first.to_uppercase() + rest
-    });
-    format!("{}Row", words.collect::<String>())
-}
-
-fn row(resource: &Resource) -> Json {
-    let names: Vec<&str> = resource.columns.iter().map(|column| column.name).collect();
-    let columns: Map<String, Json> =
-        resource.columns.iter().map(|column| (column.name.to_owned(), column.schema())).collect();
-    json!({"type": "object", "description": resource.title, "required": names, "properties": columns, "additionalProperties": false})
-}
-
-fn figures(path: &str, id: &str, summary: &str, variants: &[(&str, &'static Resource)]) -> Json {
+fn figures(schemas: &mut Schemas, path: &str, id: &str, summary: &str, variants: &[(&str, &'static Resource)]) -> Json {
     let first = variants[0].1;
-    let rows: Vec<Json> = variants.iter().map(|(_, resource)| reference(&schema_name(resource))).collect();
-    let page = json!({
-        "type": "object",
-        "required": ["as_of", "rows", "next_cursor"],
-        "properties": {
-            "period": reference("Period"),
-            "as_of": reference("AsOf"),
-            "rows": {"type": "array", "items": {"anyOf": rows}},
-            "next_cursor": {"type": ["string", "null"], "description": "Repeat the request with it for the next page; null at the end."},
-        },
-    });
+    let rows: Vec<Json> = variants.iter().map(|(_, resource)| resource.reference()).collect();
+    let mut page = schemas.told_inline::<Page>();
+    page["properties"]["rows"]["items"] = json!({"anyOf": rows});
     let content: Map<String, Json> = FORMATS
         .into_iter()
         .map(|format| {
@@ -112,14 +93,14 @@ fn figures(path: &str, id: &str, summary: &str, variants: &[(&str, &'static Reso
     parameters.extend(parameters_of(variants));
     let mut responses = json!({
         "200": {"description": "Rows.", "content": content, "headers": headers()},
-        "400": problem("A parameter is wrong; the detail says which, and what it may be."),
-        "406": problem("None of the formats that are wanted is to be had."),
-        "412": problem("The tables do not hold min_offset yet."),
-        "422": problem("The question takes more rows, memory or time than one may."),
-        "503": problem("Too many questions at a time, or the tables cannot be read now."),
+        "400": problem(schemas, "A parameter is wrong; the detail says which, and what it may be."),
+        "406": problem(schemas, "None of the formats that are wanted is to be had."),
+        "412": problem(schemas, "The tables do not hold min_offset yet."),
+        "422": problem(schemas, "The question takes more rows, memory or time than one may."),
+        "503": problem(schemas, "Too many questions at a time, or the tables cannot be read now."),
     });
     if path.contains("{id}") {
-        responses["404"] = problem("Nothing of this id is known.");
+        responses["404"] = problem(schemas, "Nothing of this id is known.");
     }
     json!({"operationId": id, "tags": ["figures"], "summary": summary, "parameters": parameters, "responses": responses})
 }
@@ -156,7 +137,7 @@ fn parameters_of(variants: &[(&str, &'static Resource)]) -> Vec<Json> {
         parameters.push(parameter(
             "cards",
             about,
-            json!({"type": "integer", "minimum": 1, "maximum": 100_000, "default": 100}),
+            json!({"type": "integer", "minimum": CARDS.start(), "maximum": CARDS.end(), "default": CARDS_DEFAULT}),
         ));
     }
     let mut filters: Vec<&Column> = Vec::new();
@@ -171,7 +152,7 @@ fn parameters_of(variants: &[(&str, &'static Resource)]) -> Vec<Json> {
         parameters.push(parameter(
             column.name,
             &about,
-            json!({"type": "array", "items": {"type": "string"}, "maxItems": 100}),
+            json!({"type": "array", "items": {"type": "string"}, "maxItems": FILTER_VALUES_MAX}),
         ));
     }
     let mut orders: Vec<String> = Vec::new();
@@ -205,7 +186,11 @@ fn own_writes() -> [Json; 2] {
     let about = "A journal record that the figures must hold: partition/offset of the answer to what was sent, such as 0/17; with a topic \
                  before it where figures come from several.";
     [
-        parameter("min_offset", about, json!({"type": "array", "items": {"type": "string"}, "maxItems": 64})),
+        parameter(
+            "min_offset",
+            about,
+            json!({"type": "array", "items": {"type": "string"}, "maxItems": POSITIONS_MAX}),
+        ),
         parameter(
             "wait_ms",
             "How long to wait for it, at most what is configured.",
@@ -228,11 +213,23 @@ fn parameter(name: &str, about: &str, schema: Json) -> Json {
     json!({"name": name, "in": "query", "description": about, "schema": schema})
 }
 
-/// A reference to a schema.
-fn reference(name: &str) -> Json {
-    json!({"$ref": format!("#/components/schemas/{name}")})
+fn problem(schemas: &mut Schemas, about: &str) -> Json {
+    let schema = schemas.told::<Problem<'_>>();
+    json!({"description": about, "content": {"application/problem+json": {"schema": schema}}})
 }
 
-fn problem(about: &str) -> Json {
-    json!({"description": about, "content": {"application/problem+json": {"schema": reference("QuestionProblem")}}})
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_reference_leads_somewhere_and_every_schema_is_used() {
+        let part = contract();
+        let text = part.to_string();
+        let references = text.split("\"$ref\":\"#/components/schemas/").skip(1);
+        let found: BTreeSet<&str> = references.filter_map(|rest| rest.split('"').next()).collect();
+        let schemas = part["components"]["schemas"].as_object().expect("schemas");
+        assert_eq!(found, schemas.keys().map(String::as_str).collect());
+    }
 }

@@ -14,6 +14,7 @@ use millrace_runtime::{
     reader::{From, Read, Reader},
 };
 use millrace_schemas::Topic;
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::{
     collections::VecDeque,
@@ -42,11 +43,12 @@ const LATE: &str = "the log or the tables do not answer in time";
 /// Most partitions whose oldest unfinished record is looked up.
 const PARTITIONS_MAX: usize = 32;
 
-/// What is told.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub(super) struct Now {
+/// How the pipeline is doing now. The log is asked once a second at most, for all who look.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[schemars(rename = "Live")]
+pub(in crate::query) struct Now {
     /// When the log was asked.
-    #[serde(serialize_with = "told::instant")]
+    #[serde(with = "told::Instant")]
     pub at: i64,
     /// Transactions and receipts that came into the log, by the second, over the last ten; null until there were two looks.
     pub events_per_second: Option<f64>,

@@ -33,6 +33,7 @@ use axum::{
     routing::get,
 };
 use live::Live;
+pub(super) use live::Now;
 use std::sync::Arc;
 
 /// Nothing but this service's own files, and no script or style in the page itself.

@@ -12,7 +12,9 @@ use axum::{
     http::HeaderMap,
     response::{IntoResponse as _, Response},
 };
-use outcome::{Known, RequestAnswer};
+use outcome::Known;
+pub(super) use outcome::RequestAnswer;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use std::sync::Arc;
 
@@ -20,7 +22,7 @@ use std::sync::Arc;
 const REQUEST_ID_MAX: usize = 128;
 
 /// Query parameters.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Parameters {
     /// How long to wait until the answer is final, in milliseconds; at most what is configured.

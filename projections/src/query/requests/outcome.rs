@@ -1,7 +1,9 @@
 //! From rows to the answer: which row tells of which item. Pure.
 
 use crate::clickhouse::outcomes::{Answered, OutcomeRow, RequestRecord};
-use millrace_schemas::time::format_instant;
+use crate::told::Instant;
+use millrace_schemas::event::Decision;
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeSet;
 use uuid::Uuid;
@@ -20,40 +22,53 @@ pub(super) struct Known {
 }
 
 /// The answer of a request and what became of its items.
-#[derive(Debug, PartialEq, Serialize)]
-pub(super) struct RequestAnswer {
+#[derive(Debug, PartialEq, Serialize, JsonSchema)]
+#[schemars(rename = "RequestOutcome")]
+pub(in crate::query) struct RequestAnswer {
+    /// Id of the request.
     request_id: String,
     /// Whether nothing below will change any more.
     #[serde(rename = "final")]
     pub is_final: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    received_at: Option<String>,
+    /// When it came.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "Instant::serialize")]
+    #[schemars(with = "Option<Instant>")]
+    received_at: Option<i64>,
+    /// Its method.
     #[serde(skip_serializing_if = "Option::is_none")]
     method: Option<String>,
+    /// Its path.
     #[serde(skip_serializing_if = "Option::is_none")]
     path: Option<String>,
+    /// Status of its answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     http_status: Option<i32>,
+    /// Code of what was wrong with it as a whole, or with its answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<String>,
+    /// The same in words.
     #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<String>,
+    /// What became of its items, in the order they were sent.
     items: Vec<ItemAnswer>,
 }
 
 /// One item.
-#[derive(Debug, Default, PartialEq, Serialize)]
+#[derive(Debug, Default, PartialEq, Serialize, JsonSchema)]
+#[schemars(rename = "ItemOutcome")]
 struct ItemAnswer {
     /// Position in the batch; none where the request was one item.
     #[serde(skip_serializing_if = "Option::is_none")]
     index: Option<i32>,
+    /// Id across systems.
     #[serde(skip_serializing_if = "Option::is_none")]
     trn_id: Option<String>,
     /// As the gateway answered; none where the request left no record.
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<String>,
-    /// What became of it: `scored`, `purchase`, `labelled`, `duplicate`, `conflict`, `invalid`, `too_large` or `pending`.
-    outcome: &'static str,
+    /// What became of it.
+    outcome: Outcome,
+    /// Whether that will not change any more.
     #[serde(rename = "final")]
     is_final: bool,
     /// The journal record; of a duplicate that the gateway knew, the one it repeats.
@@ -67,7 +82,9 @@ struct ItemAnswer {
     event_id: Option<String>,
     /// Decision on the transaction; of a duplicate, on the first one.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Decision>")]
     decision: Option<String>,
+    /// Its score; of a duplicate, that of the first one.
     #[serde(skip_serializing_if = "Option::is_none")]
     scoring: Option<f64>,
     /// Code of the first error, where it was refused.
@@ -75,16 +92,33 @@ struct ItemAnswer {
     code: Option<String>,
 }
 
-/// A place in a journal.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-struct Position {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    topic: Option<String>,
-    partition: i32,
-    offset: i64,
+/// What becomes of an item.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum Outcome {
+    Scored,
+    Purchase,
+    Labelled,
+    Duplicate,
+    Conflict,
+    Invalid,
+    TooLarge,
+    #[default]
+    Pending,
 }
 
-const PENDING: &str = "pending";
+/// A place in a journal.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[schemars(rename = "JournalPosition")]
+struct Position {
+    /// Topic, where it is not that of the request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    topic: Option<String>,
+    /// Partition.
+    partition: i32,
+    /// Offset in it.
+    offset: i64,
+}
 
 impl Known {
     fn results(&self) -> &[Answered] {
@@ -149,7 +183,7 @@ impl Known {
         Some(RequestAnswer {
             request_id: request_id.to_owned(),
             is_final: is_whole && items.iter().all(|item| item.is_final),
-            received_at: record.map(|record| format_instant(record.received_at)),
+            received_at: record.map(|record| record.received_at),
             method: record.map(|record| record.method.clone()),
             path: record.map(|record| record.path.clone()),
             http_status: record.map(|record| record.http_status),
@@ -190,7 +224,7 @@ impl Known {
             }),
         };
         let journal = position.map(|(partition, offset)| Position { topic: None, partition, offset });
-        let pending = || ItemAnswer { outcome: PENDING, journal, ..ItemAnswer::default() };
+        let pending = || ItemAnswer { journal, ..ItemAnswer::default() };
         let told = told.unwrap_or_else(pending);
         (ItemAnswer { index: Some(*index), trn_id: trn_id.clone(), status: Some(status.clone()), ..told }, own)
     }
@@ -204,10 +238,10 @@ impl Known {
             trn_id: Some(row.trn_id.clone()).filter(|id| !id.is_empty()),
             status: None,
             outcome: match row.kind.as_str() {
-                "scored" => "scored",
-                "purchase" => "purchase",
-                "labelled" => "labelled",
-                "duplicate" => "duplicate",
+                "scored" => Outcome::Scored,
+                "purchase" => Outcome::Purchase,
+                "labelled" => Outcome::Labelled,
+                "duplicate" => Outcome::Duplicate,
                 _ => refused_as(&row.detail),
             },
             is_final: true,
@@ -224,142 +258,18 @@ impl Known {
     /// this item did not either.
     fn repeats(&self, first: &OutcomeRow) -> ItemAnswer {
         let resolved = self.resolved(first);
-        if first.kind == "dead_letter" { resolved } else { ItemAnswer { outcome: "duplicate", ..resolved } }
+        if first.kind == "dead_letter" { resolved } else { ItemAnswer { outcome: Outcome::Duplicate, ..resolved } }
     }
 }
 
 /// The outcome that a status or a code is.
-fn refused_as(status: &str) -> &'static str {
+fn refused_as(status: &str) -> Outcome {
     match status {
-        "conflict" => "conflict",
-        "too_large" => "too_large",
-        _ => "invalid",
+        "conflict" => Outcome::Conflict,
+        "too_large" => Outcome::TooLarge,
+        _ => Outcome::Invalid,
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const ID: &str = "628f5a84-bf58-5573-ad50-e157f8addb72";
-
-    fn row(kind: &str, offset: i64, index: Option<i32>, detail: &str) -> OutcomeRow {
-        OutcomeRow {
-            kind: kind.into(),
-            trn_id: if matches!(kind, "dead_letter" | "refused") { String::new() } else { ID.into() },
-            index,
-            topic: "transactions".into(),
-            partition: 0,
-            offset,
-            event_id: format!("{kind}-{offset}"),
-            detail: detail.into(),
-            scoring: (kind == "scored").then_some(0.25),
-            first_offset: (kind == "duplicate").then_some(1),
-        }
-    }
-
-    fn record(results: Vec<Answered>) -> RequestRecord {
-        let accepted = results.iter().filter(|result| result.2 == "accepted").count() as i32;
-        let path = "/api/v1/transactions".into();
-        RequestRecord {
-            received_at: 0,
-            method: "POST".into(),
-            path,
-            http_status: 207,
-            code: None,
-            message: None,
-            accepted,
-            results,
-        }
-    }
-
-    fn answered(index: i32, status: &str, offset: Option<i64>) -> Answered {
-        (index, Some(ID.into()), status.into(), offset.map(|_| 0), offset, Vec::new())
-    }
-
-    /// Outcome and finality of each item, and finality of the whole.
-    fn told(known: &Known) -> (Vec<(&'static str, bool)>, bool) {
-        let answer = known.answer("r").expect("something is known");
-        (answer.items.iter().map(|item| (item.outcome, item.is_final)).collect(), answer.is_final)
-    }
-
-    #[test]
-    fn nothing_is_said_of_a_request_nobody_knows() {
-        assert_eq!(Known::default().answer("r"), None);
-    }
-
-    #[test]
-    fn a_single_item_is_found_by_its_row_alone() {
-        let known = Known { own: vec![row("scored", 5, None, "allow")], ..Known::default() };
-        assert_eq!(told(&known), (vec![("scored", true)], true));
-        let answer = known.answer("r").expect("known");
-        assert_eq!((answer.items[0].decision.as_deref(), answer.items[0].scoring), (Some("allow"), Some(0.25)));
-    }
-
-    #[test]
-    fn a_batch_is_not_final_before_its_record_is_there() {
-        let own = vec![row("scored", 5, Some(0), "allow")];
-        assert_eq!(told(&Known { own, ..Known::default() }), (vec![("scored", true)], false));
-    }
-
-    #[test]
-    fn accepted_items_are_told_by_the_rows_of_their_records() {
-        let results =
-            vec![answered(0, "accepted", Some(5)), answered(1, "accepted", Some(6)), answered(2, "accepted", Some(7))];
-        let mut known = Known { record: Some(record(results)), ..Known::default() };
-        known.own = vec![row("duplicate", 6, Some(1), ""), row("dead_letter", 7, Some(2), "conflict")];
-        assert_eq!(told(&known), (vec![("pending", false), ("duplicate", true), ("conflict", true)], false));
-        known.own.push(row("scored", 5, Some(0), "block"));
-        assert_eq!(told(&known), (vec![("scored", true), ("duplicate", true), ("conflict", true)], true));
-        let answer = known.answer("r").expect("known");
-        assert_eq!((answer.items[1].first_offset, answer.items[1].decision.as_deref()), (Some(1), Some("block")));
-    }
-
-    #[test]
-    fn what_the_gateway_refused_is_final_with_its_dead_letter() {
-        let own = vec![row("refused", -1, Some(0), "negative_amount")];
-        let known = Known { record: Some(record(vec![answered(0, "invalid", None)])), own, ..Known::default() };
-        assert_eq!(told(&known), (vec![("invalid", true)], true));
-        let answer = known.answer("r").expect("known");
-        let item = &answer.items[0];
-        assert_eq!((item.code.as_deref(), item.event_id.as_deref()), (Some("negative_amount"), Some("refused--1")));
-    }
-
-    #[test]
-    fn a_single_item_whose_processor_has_told_the_gateway_is_told_once() {
-        let own = vec![row("duplicate", 11, None, "")];
-        let mut known =
-            Known { record: Some(record(vec![answered(0, "duplicate", Some(1))])), own, ..Known::default() };
-        known.others = vec![row("scored", 1, None, "allow")];
-        assert_eq!(told(&known), (vec![("duplicate", true)], true));
-        let own = vec![row("dead_letter", 12, None, "conflict")];
-        let known = Known { record: Some(record(vec![answered(0, "conflict", None)])), own, ..Known::default() };
-        assert_eq!(told(&known), (vec![("conflict", true)], true));
-        assert_eq!(known.answer("r").expect("known").items[0].event_id.as_deref(), Some("dead_letter-12"));
-    }
-
-    #[test]
-    fn an_item_to_retry_is_told_by_whatever_took_effect_under_its_id() {
-        let mut known = Known { record: Some(record(vec![answered(3, "retry", None)])), ..Known::default() };
-        assert_eq!(known.ids_to_look_up(), [Uuid::try_parse(ID).expect("an id")]);
-        assert_eq!(told(&known), (vec![("pending", false)], false));
-        known.others = vec![row("scored", 9, None, "allow")];
-        assert_eq!(told(&known), (vec![("scored", true)], true));
-        // Its own record was stored, after another one: that one counts.
-        known.own = vec![row("duplicate", 11, Some(3), "")];
-        assert_eq!(told(&known), (vec![("duplicate", true)], true));
-    }
-
-    #[test]
-    fn a_duplicate_is_final_once_the_record_it_repeats_is() {
-        let mut known = Known { record: Some(record(vec![answered(0, "duplicate", Some(9))])), ..Known::default() };
-        assert_eq!(told(&known), (vec![("pending", false)], false));
-        assert_eq!(known.positions_to_look_up(), [(0, 9)]);
-        known.others = vec![row("scored", 9, None, "allow")];
-        assert_eq!(told(&known), (vec![("duplicate", true)], true));
-        // The record it repeats lost against an earlier one with other content.
-        known.others = vec![row("scored", 4, None, "allow")];
-        known.letters = vec![row("dead_letter", 9, None, "conflict")];
-        assert_eq!(told(&known), (vec![("conflict", true)], true));
-    }
-}
+mod tests;

@@ -3,12 +3,13 @@
 use super::Problem;
 use crate::{score::ScoreView, told};
 use millrace_schemas::event::Decision;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// Query parameters.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Parameters {
+pub(in crate::query) struct Parameters {
     /// The position to go on from, for clients that cannot set `Last-Event-ID`.
     pub last_event_id: Option<String>,
     /// Decisions separated by commas; without it, all.

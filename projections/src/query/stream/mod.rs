@@ -21,7 +21,8 @@ use axum::{
     response::{IntoResponse as _, Response, Sse, sse::Event},
     routing::get,
 };
-use filter::{Filter, Parameters};
+use filter::Filter;
+pub(super) use filter::Parameters;
 use futures::{Stream, StreamExt as _};
 use millrace_runtime::{
     feed::{Feed, FeedError, Place},

@@ -12,6 +12,7 @@ pub(crate) use rollup::{CATEGORY_STATS, PLACE_STATS, Rollup, Source, TAX_TIP_STA
 pub(crate) use transactions::{CUSTOMER, TRANSACTIONS};
 
 use super::column::Column;
+use serde_json::{Map, Value as Json, json};
 
 /// What is asked for under one path, or by one value of `by` under it.
 #[derive(Debug, PartialEq, Eq)]
@@ -84,13 +85,14 @@ pub(crate) const SECTIONS: &[(&str, &Resource)] =
     &[("days", &GRADES), ("thresholds", &THRESHOLDS), ("cards", &CARDS), ("drift", &DRIFT), ("fallback", &FALLBACK)];
 
 /// Every resource, for what must hold of each.
-pub(crate) const ALL: [&Resource; 14] = [
+pub(crate) const ALL: [&Resource; 15] = [
     &DIRECTORY,
     &NAMES,
     &PLACES,
     &CATEGORIES,
     &TAXES_AND_TIPS,
     &PAYMENTS,
+    &NDS_RATES,
     &LOAD,
     &TRANSACTIONS,
     &CUSTOMER,
@@ -105,6 +107,28 @@ impl Resource {
     /// A column by its name.
     pub fn column(&self, name: &str) -> Option<&'static Column> {
         self.columns.iter().find(|column| column.name == name)
+    }
+
+    /// Name of the schema of its rows.
+    pub fn schema_name(&self) -> String {
+        let words = self.view.split('_').map(|word| {
+            let (first, rest) = word.split_at(1);
+            first.to_uppercase() + rest
+        });
+        format!("{}Row", words.collect::<String>())
+    }
+
+    /// A reference to the schema of its rows.
+    pub fn reference(&self) -> Json {
+        json!({"$ref": format!("#/components/schemas/{}", self.schema_name())})
+    }
+
+    /// The schema of its rows.
+    pub fn schema(&self) -> Json {
+        let names: Vec<&str> = self.columns.iter().map(|column| column.name).collect();
+        let columns: Map<String, Json> =
+            self.columns.iter().map(|column| (column.name.to_owned(), column.schema())).collect();
+        json!({"type": "object", "description": self.title, "required": names, "properties": columns, "additionalProperties": false})
     }
 }
 
