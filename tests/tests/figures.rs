@@ -72,8 +72,22 @@ async fn whoever_sent_a_receipt_can_ask_for_figures_that_hold_it() {
             assert_eq!(answer.status(), 200, "{path}");
             let answer: Json = answer.json().await.expect("JSON");
             assert_eq!(answer["rows"][0]["purchases"], json!(round), "{answer}");
+            let source = &answer["as_of"]["sources"][0];
+            let held = source["offsets"][stored["partition"].to_string()].as_i64().expect("an offset");
+            // The second is told by what it repeats.
+            assert!(held + 1 >= stored["offset"].as_i64().expect("an offset"), "{answer}");
+            assert!(source["latest_at"].is_string() && source["topic"] == "receipts", "{answer}");
         }
         eprintln!("round {round}: visible {} ms after it was sent", sent.elapsed().as_millis());
+    }
+    for (asked, status, code) in
+        [("0/1000000", 412, "behind"), ("receipts/0/1000000", 412, "behind"), ("x", 400, "bad_parameter")]
+    {
+        let path = format!("{base}/api/v1/analytics/places?min_offset={asked}");
+        let answer = client.get(&path).send().await.expect("an answer");
+        assert_eq!(answer.status(), status, "{path}");
+        let problem: Json = answer.json().await.expect("JSON");
+        assert_eq!(problem["code"], code, "{problem}");
     }
     // The predecessor's paths, as its clients ask.
     for path in ["/api/consumer/places/", "/api/consumer/places", "/api/consumer/analytics/", "/api/consumer/analytics"]

@@ -1,14 +1,33 @@
 //! A database of its own for each test, dropped with it.
 
 use millrace_projections::clickhouse::{ClickHouse, ClickHouseConfig, ClickHouseSink, set::Set};
+use millrace_runtime::{
+    config::{KafkaConfig, RegistryConfig},
+    log::Log,
+};
 use millrace_schemas::rules::Rules;
 use std::{
     sync::{
-        Arc,
+        Arc, LazyLock,
         atomic::{AtomicU32, Ordering},
     },
     time::{SystemTime, UNIX_EPOCH},
 };
+
+/// A log that nobody wrote.
+pub fn log() -> Log {
+    static LOG: LazyLock<Log> = LazyLock::new(|| {
+        let service = |name| std::env::var(name).expect("a service of `millrace sandbox`");
+        let kafka = KafkaConfig {
+            brokers: service("MILLRACE_TEST_KAFKA"),
+            topic_prefix: "nobody-".into(),
+            ..KafkaConfig::default()
+        };
+        let registry = RegistryConfig { url: service("MILLRACE_TEST_REGISTRY"), ..RegistryConfig::default() };
+        Log::new(&kafka, &registry).expect("configuration")
+    });
+    LOG.clone()
+}
 
 pub struct TestDatabase {
     pub clickhouse: ClickHouse,

@@ -177,16 +177,16 @@ async fn a_record_that_cannot_be_stored_is_named_before_anything_is_written() {
     assert!(matches!(error, SinkError::Poison { offset: 103, code: "bad_uuid", .. }), "{error}");
 
     let mut undecodable = batch(0, 100, &events[..2]);
-    undecodable.records[1].value = Some(Bytes::from_static(b"{}"));
+    undecodable.parts[0].records[1].value = Some(Bytes::from_static(b"{}"));
     let error = sink.write(&undecodable).await.expect_err("poison");
     assert!(matches!(error, SinkError::Poison { offset: 101, code: "not_wire_format", .. }), "{error}");
 
-    undecodable.records[1].value = Some(Bytes::from_static(&[0, 0, 0, 3, 9, 1]));
+    undecodable.parts[0].records[1].value = Some(Bytes::from_static(&[0, 0, 0, 3, 9, 1]));
     let error = sink.write(&undecodable).await.expect_err("unknown schema");
     assert!(matches!(error, SinkError::Transient(_)), "{error}");
     assert_eq!(database.number("SELECT count() FROM {db}.transactions").await, 0);
 
-    undecodable.records.remove(1);
+    undecodable.parts[0].records.remove(1);
     sink.write(&undecodable).await.expect("the batch without it");
     assert_eq!(database.number("SELECT count() FROM {db}.transactions").await, 1);
 }

@@ -72,7 +72,7 @@ async fn a_label_that_breaks_the_rules_is_given_up_with_its_code() {
         }
     }
     let mut stranger = batch(0, 7, &[good]);
-    stranger.records[0].key = Some(bytes::Bytes::from_static(b"customer-2"));
+    stranger.parts[0].records[0].key = Some(bytes::Bytes::from_static(b"customer-2"));
     let error = database.sink().write(&stranger).await.expect_err("given up");
     assert!(matches!(error, SinkError::Poison { offset: 7, code: "key_mismatch", .. }), "{error}");
     assert_eq!(database.number("SELECT count() FROM {db}.labels").await, 0);

@@ -42,7 +42,7 @@ async fn a_single_accepted_item_is_found_by_its_request() {
     let database = TestDatabase::migrated().await;
     let score = Generator::new(50).score();
     let mut one = brought_by("single-1", batch(0, 0, std::slice::from_ref(&score)));
-    one.records[0].headers = millrace_runtime::Headers::new().with("request-id", "single-1");
+    one.parts[0].records[0].headers = millrace_runtime::Headers::new().with("request-id", "single-1");
     database.sink().write(&one).await.expect("batch");
     let (status, answer) = get(&database, "/api/v1/requests/single-1").await;
     let item = &answer["items"][0];

@@ -45,9 +45,15 @@ pub(super) struct Settled {
 #[derive(Default)]
 struct Known {
     state: Mutex<State>,
-    /// Rows, and when the broker appended the latest of the records that they came of.
-    latest: Mutex<(Vec<(i32, i64)>, Option<i64>)>,
+    latest: Mutex<Latest>,
     looking: tokio::sync::Mutex<()>,
+}
+
+/// Last rows, and when the broker appended the latest of the records that they came of.
+#[derive(Default, Clone)]
+struct Latest {
+    rows: Vec<(i32, i64)>,
+    at: Option<i64>,
 }
 
 #[derive(Default)]
@@ -99,12 +105,12 @@ impl Settled {
     /// When the server does not answer.
     pub async fn latest_at(&self, source: Source, held: &Held) -> Result<Option<i64>, ClickHouseError> {
         let known = self.of(source);
-        let (rows, at) = locked(&known.latest).clone();
-        if rows == held.rows {
-            return Ok(at);
+        let latest = locked(&known.latest).clone();
+        if latest.rows == held.rows {
+            return Ok(latest.at);
         }
         let at = self.clickhouse.appended_at(source.table, &held.rows).await?;
-        *locked(&known.latest) = (held.rows.clone(), at);
+        *locked(&known.latest) = Latest { rows: held.rows.clone(), at };
         Ok(at)
     }
 
