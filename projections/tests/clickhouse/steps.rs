@@ -40,7 +40,7 @@ fn written(topic: Topic) -> Vec<&'static str> {
 /// A batch of two partitions.
 fn halves<E: Event>(first: i64, events: &[E]) -> Batch {
     let (left, right) = events.split_at(events.len() / 2);
-    together([batch(0, first, left), batch(1, first, right)])
+    together([batch(0, first, left), batch(1, first + left.len() as i64, right)])
 }
 
 /// Events of both kinds, and what was written of them so far.
