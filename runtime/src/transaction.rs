@@ -1,4 +1,4 @@
-//! Kafka transactions by hand, one at a time: for what an operator does to the log, and to end what was left open.
+//! Kafka transactions by hand, one at a time: for relays, for what an operator does to the log, and to end what was left open.
 
 use crate::{Headers, RuntimeError, config::KafkaConfig, kafka, log::Log, producer::Appended, reader::topic_name};
 use millrace_schemas::Topic;
@@ -17,6 +17,10 @@ use std::{
 
 /// Longest a call of a transaction may take.
 const CALL_TIMEOUT: Duration = Duration::from_secs(12);
+
+/// Least time between two transactions. Each costs the broker as much as many records do, and back to back they meet
+/// CONCURRENT_TRANSACTIONS, for which librdkafka waits longer. Clients that wait for a score have their reply before the commit.
+pub(crate) const BETWEEN_TRANSACTIONS: Duration = Duration::from_millis(100);
 
 /// A record to be written.
 #[derive(Debug, Clone, PartialEq, Eq)]

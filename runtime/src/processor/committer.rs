@@ -6,6 +6,7 @@ use crate::{
     config::KafkaConfig,
     kafka, metrics as names, reader,
     sabotage::{self, Sabotage},
+    transaction::BETWEEN_TRANSACTIONS,
 };
 use millrace_schemas::Topic;
 use rdkafka::{
@@ -26,9 +27,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Least time between two transactions. Each costs the broker as much as many records do, and back to back they meet
-/// CONCURRENT_TRANSACTIONS, for which librdkafka waits longer. Clients that wait for a score have their reply before the commit.
-pub(crate) const BETWEEN_TRANSACTIONS: Duration = Duration::from_millis(100);
 /// Most records of one transaction.
 const RECORDS_MAX: usize = 10_000;
 /// Most decided records that wait for their transaction.

@@ -28,7 +28,6 @@ mod worker;
 
 pub(crate) use assignment::starting_positions;
 pub use basis::Basis;
-pub(crate) use committer::BETWEEN_TRANSACTIONS;
 pub(crate) use decide::dead_letter;
 pub(crate) use marker::{Committed, Marker};
 pub use start::{ProcessorConfig, run};

@@ -17,10 +17,10 @@ use crate::{
     lifecycle::{self, Shutdown},
     log::{Log, Schemas},
     metrics as names,
-    processor::{BETWEEN_TRANSACTIONS, Marker},
+    processor::Marker,
     reader::{Ends, Read, Reader},
     sources::LastSources,
-    transaction::{Group, Outgoing, Transactions},
+    transaction::{BETWEEN_TRANSACTIONS, Group, Outgoing, Transactions},
 };
 use millrace_schemas::{Event, Topic};
 use std::{

@@ -43,11 +43,11 @@ const POLL: Duration = Duration::from_millis(20);
 pub struct SinkConfig {
     /// Number of this process among those of the same projection.
     pub slot: u32,
-    /// A batch is written when it has this many records,
+    /// A batch has at most this many records, and is written when as many wait in a partition,
     pub batch_records_max: usize,
-    /// or this many bytes,
+    /// or this many bytes (it has at most so many, but for a larger record),
     pub batch_bytes_max: usize,
-    /// or its first record has waited this long.
+    /// or a partition's first record has waited this long.
     pub batch_age_max_ms: u64,
     /// Batches written at the same time, over all topics.
     pub writes_max: usize,

@@ -11,7 +11,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
-use tokio::task::JoinHandle;
+use tokio::sync::Notify;
 
 /// How old what is known may be, for callers who do not wait for something.
 const FRESH: Duration = Duration::from_millis(250);
@@ -47,6 +47,8 @@ struct Known {
     state: Mutex<State>,
     latest: Mutex<Latest>,
     looking: tokio::sync::Mutex<()>,
+    /// Told when whoever looked beside questions has ended.
+    looked: Notify,
 }
 
 /// Last rows, and when the broker appended the latest of the records that they came of.
@@ -74,21 +76,21 @@ impl Settled {
     /// At least up to where figures hold a journal, for callers who do not wait for something: figures are answered without the log, too.
     pub async fn known(&self, source: Source) -> Held {
         let known = self.of(source);
-        let last = {
+        let looked = known.looked.notified();
+        {
             let mut state = locked(&known.state);
-            if let Some((held, at)) = state.held.clone().filter(|(_, at)| at.elapsed() < KEPT) {
-                if at.elapsed() >= FRESH && !state.is_renewed {
-                    state.is_renewed = true;
-                    drop(self.look_beside(&known, source));
-                }
-                return held;
+            let age = state.held.as_ref().map_or(Duration::MAX, |(_, at)| at.elapsed());
+            if age >= FRESH && !state.is_renewed {
+                state.is_renewed = true;
+                self.renew(Arc::clone(&known), source);
             }
-            state.held.clone().map(|(held, _)| held)
-        };
-        match tokio::time::timeout(PATIENCE, self.look_beside(&known, source)).await {
-            Ok(Ok(Ok(held))) => held,
-            _ => last.unwrap_or_default(),
+            if age < KEPT {
+                return held(&state);
+            }
         }
+        // What was known before does, where nobody comes back in time.
+        let _ = tokio::time::timeout(PATIENCE, looked).await;
+        held(&locked(&known.state))
     }
 
     /// Up to where figures hold a journal, looked up now.
@@ -143,17 +145,16 @@ impl Settled {
         found
     }
 
-    /// Looks to the end, whether or not somebody waits for it.
-    fn look_beside(&self, known: &Arc<Known>, source: Source) -> JoinHandle<Result<Held, String>> {
-        let (settled, known) = (self.clone(), Arc::clone(known));
+    /// Looks beside questions, once for all of them, whether or not somebody waits for it.
+    fn renew(&self, known: Arc<Known>, source: Source) {
+        let settled = self.clone();
         tokio::spawn(async move {
-            let found = settled.look(&known, source).await;
-            if let Err(error) = &found {
+            if let Err(error) = settled.look(&known, source).await {
                 tracing::debug!(error, "cannot look up how much figures hold");
             }
             locked(&known.state).is_renewed = false;
-            found
-        })
+            known.looked.notify_waiters();
+        });
     }
 
     async fn look_up(&self, source: Source) -> Result<Held, String> {
@@ -175,6 +176,10 @@ impl Settled {
         *known = Some((set, group.clone()));
         Ok(group)
     }
+}
+
+fn held(state: &State) -> Held {
+    state.held.as_ref().map(|(held, _)| held.clone()).unwrap_or_default()
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
