@@ -55,19 +55,18 @@ CREATE OR REPLACE VIEW {{database}}.place_figures
 )
 COMMENT 'Receipts by interval, place and currency. A view with parameters: from, to, interval, zone.'
 AS WITH
-    {{half_even}}
+    {{mean_of}}
 SELECT
     s.start AS start,
     {{start_local}},
     s.place_id AS place_id,
-    argMax(tupleElement(s.latest_name, 2), tupleElement(s.latest_name, 1)) AS place_name,
+    argMax(s.place_name, s.last_offset) AS place_name,
     s.currency AS currency,
     sum(s.purchases) AS purchases,
     sum(s.purchase_total) AS purchase_total,
     sum(s.purchase_nds) AS purchase_nds,
     sum(s.purchase_tips) AS purchase_tips,
-    if(sum(s.purchases) = 0, NULL,
-        toDecimal128(half_even(toInt128(sum(s.purchase_total) * 10000), greatest(sum(s.purchases), 1)), 4) / 10000) AS mean_receipt,
+    mean_of(sum(s.purchase_total), nullIf(sum(s.purchases), 0)) AS mean_receipt,
     sum(s.returns) AS returns,
     sum(s.return_total) AS return_total,
     sum(s.return_nds) AS return_nds,
@@ -181,7 +180,7 @@ CREATE OR REPLACE VIEW {{database}}.payment_figures
 )
 COMMENT 'VAT and tips by interval, means of payment and currency. A view with parameters: from, to, interval, zone.'
 AS WITH
-    {{half_even}}
+    {{mean_of}}
 SELECT
     s.start AS start,
     {{start_local}},
@@ -191,8 +190,7 @@ SELECT
     sum(s.purchase_total) AS purchase_total,
     sum(s.purchase_nds) AS purchase_nds,
     sum(s.purchase_tips) AS purchase_tips,
-    if(sum(s.purchases) = 0, NULL,
-        toDecimal128(half_even(toInt128(sum(s.purchase_total) * 10000), greatest(sum(s.purchases), 1)), 4) / 10000) AS mean_receipt,
+    mean_of(sum(s.purchase_total), nullIf(sum(s.purchases), 0)) AS mean_receipt,
     sum(s.tipped) AS tipped,
     sum(s.returns) AS returns,
     sum(s.return_total) AS return_total,
@@ -230,7 +228,7 @@ CREATE OR REPLACE VIEW {{database}}.tax_tip_figures
 )
 COMMENT 'VAT and tips by interval and currency, whatever the means of payment. A view with parameters: from, to, interval, zone.'
 AS WITH
-    {{half_even}}
+    {{mean_of}}
 SELECT
     s.start AS start,
     {{start_local}},
@@ -239,8 +237,7 @@ SELECT
     sum(s.purchase_total) AS purchase_total,
     sum(s.purchase_nds) AS purchase_nds,
     sum(s.purchase_tips) AS purchase_tips,
-    if(sum(s.purchases) = 0, NULL,
-        toDecimal128(half_even(toInt128(sum(s.purchase_total) * 10000), greatest(sum(s.purchases), 1)), 4) / 10000) AS mean_receipt,
+    mean_of(sum(s.purchase_total), nullIf(sum(s.purchases), 0)) AS mean_receipt,
     sum(s.tipped) AS tipped,
     sum(s.returns) AS returns,
     sum(s.return_total) AS return_total,
@@ -274,14 +271,13 @@ CREATE OR REPLACE VIEW {{database}}.load_figures
 )
 COMMENT 'Receipts and transactions by hour of the day and currency: when the day is busy. A view with parameters: from, to, zone.'
 AS WITH
-    {{half_even}}
+    {{mean_of}}
 SELECT
     u.hour AS hour,
     u.currency AS currency,
     sum(u.purchases) AS purchases,
     sum(u.purchase_total) AS purchase_total,
-    if(sum(u.purchases) = 0, NULL,
-        toDecimal128(half_even(toInt128(sum(u.purchase_total) * 10000), greatest(sum(u.purchases), 1)), 4) / 10000) AS mean_receipt,
+    mean_of(sum(u.purchase_total), nullIf(sum(u.purchases), 0)) AS mean_receipt,
     sum(u.returns) AS returns,
     sum(u.return_total) AS return_total,
     sum(u.zeros) AS zeros,
@@ -341,14 +337,14 @@ CREATE OR REPLACE VIEW {{database}}.transaction_figures
 )
 COMMENT 'Transactions by interval and currency, with how many were decided what. A view with parameters: from, to, interval, zone.'
 AS WITH
-    {{half_even}}
+    {{mean_of}}
 SELECT
     s.start AS start,
     {{start_local}},
     s.currency AS currency,
     sum(s.transactions) AS transactions,
     sum(s.amount) AS amount,
-    toDecimal128(half_even(toInt128(sum(s.amount) * 10000), sum(s.transactions)), 4) / 10000 AS mean_amount,
+    mean_of(sum(s.amount), sum(s.transactions)) AS mean_amount,
     sum(s.allowed) AS allowed,
     sum(s.reviewed) AS reviewed,
     sum(s.blocked) AS blocked,
@@ -386,7 +382,7 @@ CREATE OR REPLACE VIEW {{database}}.customer_figures
 )
 COMMENT 'Transactions by interval, customer and currency. Customers are rolled up by UTC day, so intervals are day, week, month or all, in UTC. A view with parameters: from, to (dates, to excluded), interval.'
 AS WITH
-    {{half_even}},
+    {{mean_of}},
     throwIf({interval:String} NOT IN ('all', 'month', 'week', 'day'), 'interval must be day, week, month or all') AS refused
 SELECT
     multiIf(
@@ -398,7 +394,7 @@ SELECT
     s.currency AS currency,
     sum(s.transactions) AS transactions,
     sum(s.amount) AS amount,
-    toDecimal128(half_even(toInt128(sum(s.amount) * 10000), sum(s.transactions)), 4) / 10000 AS mean_amount,
+    mean_of(sum(s.amount), sum(s.transactions)) AS mean_amount,
     max(s.max_amount) AS max_amount,
     sum(s.allowed) AS allowed,
     sum(s.reviewed) AS reviewed,

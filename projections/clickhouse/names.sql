@@ -19,13 +19,13 @@ CREATE OR REPLACE VIEW {{database}}.transaction_stats_1m
 )
 COMMENT 'Transactions by minute and currency.'
 AS WITH
-    {{half_even}}
+    {{mean_of}}
 SELECT
     s.bucket AS bucket,
     s.currency AS currency,
     sum(s.transactions) AS transactions,
     sum(s.amount) AS amount,
-    toDecimal128(half_even(toInt128(sum(s.amount) * 10000), sum(s.transactions)), 4) / 10000 AS mean_amount,
+    mean_of(sum(s.amount), sum(s.transactions)) AS mean_amount,
     sum(s.allowed) AS allowed,
     sum(s.reviewed) AS reviewed,
     sum(s.blocked) AS blocked,
@@ -56,14 +56,14 @@ CREATE OR REPLACE VIEW {{database}}.customer_stats_1d
 )
 COMMENT 'Transactions by day, customer and currency.'
 AS WITH
-    {{half_even}}
+    {{mean_of}}
 SELECT
     s.day AS day,
     s.customer_id AS customer_id,
     s.currency AS currency,
     sum(s.transactions) AS transactions,
     sum(s.amount) AS amount,
-    toDecimal128(half_even(toInt128(sum(s.amount) * 10000), sum(s.transactions)), 4) / 10000 AS mean_amount,
+    mean_of(sum(s.amount), sum(s.transactions)) AS mean_amount,
     max(s.max_amount) AS max_amount,
     sum(s.allowed) AS allowed,
     sum(s.reviewed) AS reviewed,
@@ -95,18 +95,17 @@ CREATE OR REPLACE VIEW {{database}}.place_stats_15m
 )
 COMMENT 'Receipts by 15 minutes, place and currency.'
 AS WITH
-    {{half_even}}
+    {{mean_of}}
 SELECT
     s.bucket AS bucket,
     s.place_id AS place_id,
     s.currency AS currency,
-    tupleElement(max(s.latest_name), 2) AS place_name,
+    argMax(s.place_name, s.last_offset) AS place_name,
     sum(s.purchases) AS purchases,
     sum(s.purchase_total) AS purchase_total,
     sum(s.purchase_nds) AS purchase_nds,
     sum(s.purchase_tips) AS purchase_tips,
-    if(sum(s.purchases) = 0, NULL,
-        toDecimal128(half_even(toInt128(sum(s.purchase_total) * 10000), greatest(sum(s.purchases), 1)), 4) / 10000) AS mean_receipt,
+    mean_of(sum(s.purchase_total), nullIf(sum(s.purchases), 0)) AS mean_receipt,
     sum(s.returns) AS returns,
     sum(s.return_total) AS return_total,
     sum(s.return_nds) AS return_nds,

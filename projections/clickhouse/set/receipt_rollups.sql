@@ -9,9 +9,10 @@
 CREATE TABLE IF NOT EXISTS {{database}}.place_stats_15m_{{set}}
 (
     bucket DateTime('UTC') COMMENT 'Start of the 15 minutes in which the receipts were made out, UTC.' CODEC(Delta, ZSTD(1)),
-    place_id String COMMENT 'Place of purchase.' CODEC(ZSTD(1)),
+    place_id LowCardinality(String) COMMENT 'Place of purchase.',
+    place_name LowCardinality(String) COMMENT 'Its name on the receipts.',
     currency LowCardinality(String) COMMENT 'ISO 4217 code of the amounts.',
-    latest_name SimpleAggregateFunction(max, Tuple(Int64, String)) COMMENT 'Offset and place name of the last receipt; a place''s receipts are in one partition, so the greatest tuple is the last.' CODEC(ZSTD(1)),
+    last_offset SimpleAggregateFunction(max, Int64) COMMENT 'Offset of the last of the receipts; those of a place are in one partition, so the name with the greatest one is the last.' CODEC(ZSTD(1)),
     purchases SimpleAggregateFunction(sum, UInt64) COMMENT 'Receipts with a total above zero.',
     purchase_total SimpleAggregateFunction(sum, Decimal(38, 4)) COMMENT 'Sum of their totals, VAT included, in units of the currency.',
     purchase_nds SimpleAggregateFunction(sum, Decimal(38, 4)) COMMENT 'VAT contained in purchase_total, in units of the currency.',
@@ -25,7 +26,7 @@ CREATE TABLE IF NOT EXISTS {{database}}.place_stats_15m_{{set}}
     INDEX buckets bucket TYPE minmax GRANULARITY 1
 )
 ENGINE = {{aggregating_merge_tree}}
-ORDER BY (toDate(bucket), place_id, currency, bucket)
+ORDER BY (toDate(bucket), place_id, currency, bucket, place_name)
 SETTINGS {{deduplication}}
 COMMENT 'Receipts by 15 minutes, place and currency; read place_stats_15m.';
 
@@ -34,8 +35,9 @@ TO {{database}}.place_stats_15m_{{set}}
 AS SELECT
     toStartOfFifteenMinutes(r.occurred_at) AS bucket,
     r.place_id AS place_id,
+    r.place_name AS place_name,
     r.currency AS currency,
-    max((r._offset, toString(r.place_name))) AS latest_name,
+    max(r._offset) AS last_offset,
     countIf(r.kind = 'purchase') AS purchases,
     sumIf(r.total_amount, r.kind = 'purchase') AS purchase_total,
     sumIf(r.nds_amount, r.kind = 'purchase') AS purchase_nds,
@@ -47,7 +49,7 @@ AS SELECT
     countIf(r.kind = 'zero') AS zeros,
     sumIf(r.tips_amount, r.kind = 'zero') AS zero_tips
 FROM {{database}}.receipts_{{set}} AS r
-GROUP BY bucket, place_id, currency;
+GROUP BY bucket, place_id, place_name, currency;
 
 -- VAT and tips over a period, by means of payment: few rows for each bucket.
 CREATE TABLE IF NOT EXISTS {{database}}.tax_tip_stats_15m_{{set}}

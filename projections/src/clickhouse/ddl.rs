@@ -7,8 +7,8 @@ use super::{ClickHouseConfig, DatabaseName, set::Set};
 
 /// Words that several views have in common. They are SQL of their own files and may hold other placeholders.
 const FRAGMENTS: [(&str, &str); 3] = [
-    ("{{half_even}}", include_str!("../../clickhouse/fragments/half_even.sql")),
     ("{{intervals}}", include_str!("../../clickhouse/fragments/intervals.sql")),
+    ("{{mean_of}}", include_str!("../../clickhouse/fragments/mean_of.sql")),
     ("{{start_local}}", include_str!("../../clickhouse/fragments/start_local.sql")),
 ];
 

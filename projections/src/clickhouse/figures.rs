@@ -101,26 +101,31 @@ impl ClickHouse {
         }
     }
 
-    /// The latest time in a column of the live set's rollup, epoch milliseconds; `None` while it is empty.
+    /// The latest time in a column of a set's rollup, epoch milliseconds; `None` while it is empty.
     ///
     /// # Errors
     /// When the server does not answer or the tables are not migrated.
-    pub async fn latest_in(&self, rollup: &str, column: &str) -> Result<Option<i64>, ClickHouseError> {
-        let stored = format!("{}.{}", self.database(), self.live().await?.stored_as(rollup));
+    pub async fn latest_in(&self, set: Set, rollup: &str, column: &str) -> Result<Option<i64>, ClickHouseError> {
+        let stored = format!("{}.{}", self.database(), set.stored_as(rollup));
         let sql = format!("SELECT maxOrNull(toInt64(toUnixTimestamp(s.{column})) * 1000) AS latest FROM {stored} AS s");
         self.deadline(self.reading(&sql).fetch_one()).await
     }
 
-    /// When the broker appended the latest of the journal records that these rows of a table of the live set came of, epoch
-    /// milliseconds; rows are named by partition and offset.
+    /// When the broker appended the latest of the journal records that these rows of a set's table came of, epoch milliseconds; rows
+    /// are named by partition and offset.
     ///
     /// # Errors
     /// As [`latest_in`](Self::latest_in).
-    pub async fn appended_at(&self, table: &str, rows: &[(i32, i64)]) -> Result<Option<i64>, ClickHouseError> {
+    pub async fn appended_at(
+        &self,
+        set: Set,
+        table: &str,
+        rows: &[(i32, i64)],
+    ) -> Result<Option<i64>, ClickHouseError> {
         if rows.is_empty() {
             return Ok(None);
         }
-        let stored = format!("{}.{}", self.database(), self.live().await?.stored_as(table));
+        let stored = format!("{}.{}", self.database(), set.stored_as(table));
         let sql = format!(
             "SELECT maxOrNull(toUnixTimestamp64Milli(t.source_timestamp)) AS latest FROM {stored} AS t WHERE (t._partition, t._offset) IN ?"
         );

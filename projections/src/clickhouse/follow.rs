@@ -16,7 +16,7 @@ use millrace_schemas::{rules::Rules, wire::Codec};
 use std::{sync::Arc, time::Duration};
 
 /// How often a projector looks which set is live.
-const LOOK: Duration = Duration::from_millis(100);
+const LOOK: Duration = Duration::from_millis(500);
 /// How often it looks while it stands still, and readers wait.
 const LOOK_PAUSED: Duration = Duration::from_millis(20);
 /// How long it waits for a server that does not answer before it looks again.

@@ -74,7 +74,7 @@ ENGINE = {{replacing_merge_tree}}
 ORDER BY (number, name, checksum)
 COMMENT 'Schema changes that this database has.'";
 
-const EMBEDDED: &[(&str, &str)] = migrations!["0001_sets", "0002_returns_and_rates",];
+const EMBEDDED: &[(&str, &str)] = migrations!["0001_sets", "0002_returns_and_rates", "0003_names_in_the_key",];
 
 impl Migration {
     /// This program's migrations, in order.

@@ -176,9 +176,10 @@ impl Analytics {
     }
 
     async fn latest(&self, resource: &Resource) -> Result<Option<i64>, crate::clickhouse::ClickHouseError> {
+        let set = self.settled.live().await?;
         let mut latest = None;
         for rollup in resource.rollups {
-            latest = latest.max(self.clickhouse.latest_in(rollup.name, rollup.time).await?);
+            latest = latest.max(self.clickhouse.latest_in(set, rollup.name, rollup.time).await?);
         }
         Ok(latest)
     }

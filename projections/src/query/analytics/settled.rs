@@ -21,6 +21,9 @@ const KEPT: Duration = Duration::from_secs(2);
 const PATIENCE: Duration = Duration::from_secs(1);
 /// How long what one who waits looked up serves the others.
 const SHARED: Duration = Duration::from_millis(50);
+/// How long the live set is taken to be the same. A set becomes live when it holds what the one before holds, so what is said of that
+/// one stays true.
+const LIVE: Duration = Duration::from_millis(500);
 
 /// Up to where figures hold a journal.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -36,6 +39,8 @@ pub(super) struct Held {
 pub(super) struct Settled {
     log: Log,
     clickhouse: ClickHouse,
+    /// The live set, and when it was asked for.
+    live: Arc<Mutex<Option<(Set, Instant)>>>,
     /// The group of the live set.
     group: Arc<Mutex<Option<(Set, Progress)>>>,
     journals: Arc<Mutex<BTreeMap<&'static str, Arc<Known>>>>,
@@ -70,7 +75,7 @@ struct State {
 
 impl Settled {
     pub fn new(log: Log, clickhouse: ClickHouse) -> Self {
-        Self { log, clickhouse, group: Arc::default(), journals: Arc::default() }
+        Self { log, clickhouse, live: Arc::default(), group: Arc::default(), journals: Arc::default() }
     }
 
     /// At least up to where figures hold a journal, for callers who do not wait for something: figures are answered without the log, too.
@@ -111,7 +116,7 @@ impl Settled {
         if latest.rows == held.rows {
             return Ok(latest.at);
         }
-        let at = self.clickhouse.appended_at(source.table, &held.rows).await?;
+        let at = self.clickhouse.appended_at(self.live().await?, source.table, &held.rows).await?;
         *locked(&known.latest) = Latest { rows: held.rows.clone(), at };
         Ok(at)
     }
@@ -158,13 +163,28 @@ impl Settled {
     }
 
     async fn look_up(&self, source: Source) -> Result<Held, String> {
-        let set = self.clickhouse.live_set().await.map_err(|error| error.to_string())?;
+        let set = self.live().await.map_err(|error| error.to_string())?;
         let group = self.group_of(set)?;
         let stored = group.stored(source.derived, source.journal).await.map_err(|error| error.to_string())?;
         Ok(Held {
             offsets: stored.iter().map(|it| (it.partition, it.source)).collect(),
             rows: stored.iter().map(|it| (it.partition, it.last)).collect(),
         })
+    }
+
+    /// The set that figures are of.
+    ///
+    /// # Errors
+    /// When the server does not answer.
+    pub async fn live(&self) -> Result<Set, ClickHouseError> {
+        let known = *locked(&self.live);
+        if let Some((set, _)) = known.filter(|(_, asked)| asked.elapsed() < LIVE) {
+            return Ok(set);
+        }
+        let asked = Instant::now();
+        let set = self.clickhouse.live_set().await?;
+        *locked(&self.live) = Some((set, asked));
+        Ok(set)
     }
 
     fn group_of(&self, set: Set) -> Result<Progress, String> {
