@@ -22,6 +22,31 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(12);
 /// CONCURRENT_TRANSACTIONS, for which librdkafka waits longer. Clients that wait for a score have their reply before the commit.
 pub(crate) const BETWEEN_TRANSACTIONS: Duration = Duration::from_millis(100);
 
+/// Pause between two looks for what the broker acknowledged.
+const LOOK: Duration = Duration::from_micros(500);
+
+/// Takes what the broker has acknowledged, and rests a moment where it was nothing. Polling with a timeout would last as long as that
+/// whatever comes, and spin in its last millisecond, which the library cuts to none.
+pub(crate) fn serve<C: ProducerContext>(producer: &BaseProducer<C>) {
+    let before = producer.in_flight_count();
+    producer.poll(Duration::ZERO);
+    if producer.in_flight_count() >= before {
+        std::thread::sleep(LOOK);
+    }
+}
+
+/// Waits until the broker has acknowledged everything. `commit_transaction` would too, in steps of 100 ms.
+pub(crate) fn delivered<C: ProducerContext>(producer: &BaseProducer<C>) -> Result<(), RuntimeError> {
+    let until = Instant::now() + CALL_TIMEOUT;
+    while producer.in_flight_count() > 0 {
+        serve(producer);
+        if Instant::now() > until {
+            return Err(RuntimeError::Transient("the broker does not acknowledge what is written".into()));
+        }
+    }
+    Ok(())
+}
+
 /// A record to be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Outgoing {
@@ -171,13 +196,7 @@ impl Transactions {
         for (number, record) in records.iter().enumerate() {
             self.send_one(number, record)?;
         }
-        let until = Instant::now() + CALL_TIMEOUT;
-        while self.producer.in_flight_count() > 0 {
-            self.producer.poll(Duration::from_millis(1));
-            if Instant::now() > until {
-                return Err(RuntimeError::Transient("the broker does not acknowledge what is written".into()));
-            }
-        }
+        delivered(&self.producer)?;
         let (stored, failure) = std::mem::take(&mut *self.deliveries());
         match failure {
             Some(reason) => Err(RuntimeError::Transient(reason)),
@@ -199,7 +218,7 @@ impl Transactions {
                 Err((error, back))
                     if error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull) && Instant::now() < until =>
                 {
-                    self.producer.poll(Duration::from_millis(5));
+                    serve(&self.producer);
                     outgoing = back;
                 }
                 Err((error, _)) => return Err(RuntimeError::kafka(&format!("writing to {name}"), &error)),

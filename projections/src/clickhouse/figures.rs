@@ -75,6 +75,9 @@ impl ClickHouse {
             .with_setting("cancel_http_readonly_queries_on_client_close", "1")
             .with_setting("max_execution_time", time_max.as_secs().max(1).to_string())
             .with_setting("timeout_overflow_mode", "throw")
+            // A rollup has few rows for a server that scans, but each costs much: several threads are worth it earlier.
+            .with_setting("merge_tree_min_rows_for_concurrent_read", "16384")
+            .with_setting("merge_tree_min_bytes_for_concurrent_read", "1000000")
             .with_setting("max_memory_usage", memory_max_bytes.to_string())
             .with_setting("max_rows_to_read", rows_read_max.to_string())
             .with_setting("read_overflow_mode", "throw")

@@ -6,7 +6,7 @@ use crate::{
     config::KafkaConfig,
     kafka, metrics as names, reader,
     sabotage::{self, Sabotage},
-    transaction::BETWEEN_TRANSACTIONS,
+    transaction::{BETWEEN_TRANSACTIONS, delivered, serve},
 };
 use millrace_schemas::Topic;
 use rdkafka::{
@@ -351,7 +351,7 @@ impl Writer {
                 Err((error, back))
                     if error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull) && Instant::now() < until =>
                 {
-                    self.outputs().poll(Duration::from_millis(5));
+                    serve(self.outputs());
                     record = back;
                 }
                 Err((error, _)) => return Err(RuntimeError::kafka(&format!("writing to {}", output.topic), &error)),
@@ -359,15 +359,9 @@ impl Writer {
         }
     }
 
-    /// Waits for all deliveries. `commit_transaction` would too, in steps of 100 ms.
+    /// Waits for all deliveries.
     fn drain(&self) -> Result<(), RuntimeError> {
-        let until = Instant::now() + CALL_TIMEOUT;
-        while self.outputs().in_flight_count() > 0 {
-            self.outputs().poll(Duration::from_millis(1));
-            if Instant::now() > until {
-                return Err(RuntimeError::Transient("the broker does not acknowledge outputs".into()));
-            }
-        }
+        delivered(self.outputs())?;
         let failed = self.outputs().context().0.lock().unwrap_or_else(PoisonError::into_inner).take();
         failed.map_or(Ok(()), |reason| Err(RuntimeError::Transient(reason)))
     }
