@@ -42,6 +42,9 @@ pub use stop::Stop;
 /// Why nothing was sent at all.
 #[derive(Debug, thiserror::Error)]
 pub enum SendError {
+    /// It is not said where the gateway is.
+    #[error("say where to send with --gateway")]
+    NoGateway,
     /// The gateway's address is not one.
     #[error("{0} is not an address of a gateway, such as http://127.0.0.1:8080")]
     Url(String),

@@ -24,13 +24,19 @@ AS SELECT
 FROM
 (
     WITH
-        {{intervals}}
+        {{interval_start}}
     SELECT interval_start AS start, r.bucket AS bucket
     FROM
     (
-        SELECT toDateTime((intDiv(toUInt32({from:DateTime('UTC')}) + 899, 900) + number) * 900, 'UTC') AS bucket
-        FROM numbers(toUInt64(greatest(0,
-            intDiv(toInt64(toUInt32({to:DateTime('UTC')})) + 899, 900) - intDiv(toInt64(toUInt32({from:DateTime('UTC')})) + 899, 900))))
+        WITH
+            {{start_shown}}
+        SELECT seconds, east, start_shown, r.bucket AS bucket
+        FROM
+        (
+            SELECT toDateTime((intDiv(toUInt32({from:DateTime('UTC')}) + 899, 900) + number) * 900, 'UTC') AS bucket
+            FROM numbers(toUInt64(greatest(0,
+                intDiv(toInt64(toUInt32({to:DateTime('UTC')})) + 899, 900) - intDiv(toInt64(toUInt32({from:DateTime('UTC')})) + 899, 900))))
+        ) AS r
     ) AS r
 ) AS s;
 
@@ -76,10 +82,16 @@ SELECT
 FROM
 (
     WITH
-        {{intervals}}
+        {{interval_start}}
     SELECT interval_start AS start, r.*
-    FROM {{database}}.place_stats_15m_{{set}} AS r
-    WHERE r.bucket >= {from:DateTime('UTC')} AND r.bucket < {to:DateTime('UTC')}
+    FROM
+    (
+        WITH
+            {{start_shown}}
+        SELECT seconds, east, start_shown, r.*
+        FROM {{database}}.place_stats_15m_{{set}} AS r
+        WHERE r.bucket >= {from:DateTime('UTC')} AND r.bucket < {to:DateTime('UTC')}
+    ) AS r
 ) AS s
 GROUP BY s.start, s.place_id, s.currency;
 
@@ -117,10 +129,16 @@ AS SELECT
 FROM
 (
     WITH
-        {{intervals}}
+        {{interval_start}}
     SELECT interval_start AS start, r.*
-    FROM {{database}}.category_stats_15m_{{set}} AS r
-    WHERE r.bucket >= {from:DateTime('UTC')} AND r.bucket < {to:DateTime('UTC')}
+    FROM
+    (
+        WITH
+            {{start_shown}}
+        SELECT seconds, east, start_shown, r.*
+        FROM {{database}}.category_stats_15m_{{set}} AS r
+        WHERE r.bucket >= {from:DateTime('UTC')} AND r.bucket < {to:DateTime('UTC')}
+    ) AS r
 ) AS s
 GROUP BY s.start, s.category, s.currency;
 
@@ -152,10 +170,16 @@ AS SELECT
 FROM
 (
     WITH
-        {{intervals}}
+        {{interval_start}}
     SELECT interval_start AS start, r.*
-    FROM {{database}}.nds_rate_stats_15m_{{set}} AS r
-    WHERE r.bucket >= {from:DateTime('UTC')} AND r.bucket < {to:DateTime('UTC')}
+    FROM
+    (
+        WITH
+            {{start_shown}}
+        SELECT seconds, east, start_shown, r.*
+        FROM {{database}}.nds_rate_stats_15m_{{set}} AS r
+        WHERE r.bucket >= {from:DateTime('UTC')} AND r.bucket < {to:DateTime('UTC')}
+    ) AS r
 ) AS s
 GROUP BY s.start, s.nds_rate, s.currency;
 
@@ -201,10 +225,16 @@ SELECT
 FROM
 (
     WITH
-        {{intervals}}
+        {{interval_start}}
     SELECT interval_start AS start, r.*
-    FROM {{database}}.tax_tip_stats_15m_{{set}} AS r
-    WHERE r.bucket >= {from:DateTime('UTC')} AND r.bucket < {to:DateTime('UTC')}
+    FROM
+    (
+        WITH
+            {{start_shown}}
+        SELECT seconds, east, start_shown, r.*
+        FROM {{database}}.tax_tip_stats_15m_{{set}} AS r
+        WHERE r.bucket >= {from:DateTime('UTC')} AND r.bucket < {to:DateTime('UTC')}
+    ) AS r
 ) AS s
 GROUP BY s.start, s.payment_method, s.currency;
 
@@ -248,10 +278,16 @@ SELECT
 FROM
 (
     WITH
-        {{intervals}}
+        {{interval_start}}
     SELECT interval_start AS start, r.*
-    FROM {{database}}.tax_tip_stats_15m_{{set}} AS r
-    WHERE r.bucket >= {from:DateTime('UTC')} AND r.bucket < {to:DateTime('UTC')}
+    FROM
+    (
+        WITH
+            {{start_shown}}
+        SELECT seconds, east, start_shown, r.*
+        FROM {{database}}.tax_tip_stats_15m_{{set}} AS r
+        WHERE r.bucket >= {from:DateTime('UTC')} AND r.bucket < {to:DateTime('UTC')}
+    ) AS r
 ) AS s
 GROUP BY s.start, s.currency;
 
@@ -356,10 +392,16 @@ SELECT
 FROM
 (
     WITH
-        {{intervals}}
+        {{interval_start}}
     SELECT interval_start AS start, r.*
-    FROM {{database}}.transaction_stats_1m_{{set}} AS r
-    WHERE r.bucket >= {from:DateTime('UTC')} AND r.bucket < {to:DateTime('UTC')}
+    FROM
+    (
+        WITH
+            {{start_shown}}
+        SELECT seconds, east, start_shown, r.*
+        FROM {{database}}.transaction_stats_1m_{{set}} AS r
+        WHERE r.bucket >= {from:DateTime('UTC')} AND r.bucket < {to:DateTime('UTC')}
+    ) AS r
 ) AS s
 GROUP BY s.start, s.currency;
 

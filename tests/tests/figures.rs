@@ -33,7 +33,7 @@ async fn every_figure_of_generated_receipts_is_the_oracles_though_some_came_twic
         fs::write(&sent, part.join("\n")).expect("the folder can be written to");
         let url = services.url(Service::Gateway);
         let mut send = Command::new(binary());
-        send.args(["loadgen", "send", "--quiet", "--json", "--kind", "receipts", "--url", &url]).arg(&sent);
+        send.args(["loadgen", "send", "--quiet", "--json", "--kind", "receipts", "--gateway", &url]).arg(&sent);
         let output = block_in_place(|| send.output()).expect("it starts");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let report: Json = serde_json::from_slice(&output.stdout).expect("a report");

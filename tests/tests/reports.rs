@@ -36,7 +36,7 @@ async fn the_report_page_is_whole_in_a_browser() {
 
 fn send(base: &str, kind: &str, file: &Path) {
     let mut send = Command::new(binary());
-    send.args(["loadgen", "send", "--quiet", "--json", "--kind", kind, "--url", base]).arg(file);
+    send.args(["loadgen", "send", "--quiet", "--json", "--kind", kind, "--gateway", base]).arg(file);
     let output = block_in_place(|| send.output()).expect("it starts");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }

@@ -40,7 +40,9 @@ fn run(command: &mut Command) -> String {
 /// `millrace loadgen send` with its report as JSON.
 async fn send(services: &Services, arguments: &[&str], file: &Path) -> Json {
     let mut command = Command::new(binary());
-    command.args(["loadgen", "send", "--quiet", "--json", "--url", &services.url(Service::Gateway)]).args(arguments);
+    command
+        .args(["loadgen", "send", "--quiet", "--json", "--gateway", &services.url(Service::Gateway)])
+        .args(arguments);
     command.arg("--answers").arg(services.folder().join("answers.ndjson")).arg(file);
     let report = tokio::task::spawn_blocking(move || run(&mut command)).await.expect("it is sent");
     let report: Json = serde_json::from_str(&report).expect("a report");

@@ -71,6 +71,7 @@ mod tests {
     fn defaults_are_those_of_the_library() {
         let options = SendOptions {
             quiet: false,
+            gateway: None,
             ..SendOptions::new("http://127.0.0.1:8080".parse().unwrap(), vec!["a.json".into()])
         };
         assert_eq!(format!("{:?}", parse(&["a.json"]).unwrap().options), format!("{options:?}"));
@@ -83,7 +84,7 @@ mod tests {
             &["a.json", "--batch", "0"],
             &["a.json", "--parallel", "1000"],
             &["a.json", "--rate", "0"],
-            &["a.json", "--url", "nowhere"],
+            &["a.json", "--gateway", "nowhere"],
             &["a.json", "--kind", "cheques"],
             &["a.json", "--answers-with-items"],
             &["a.json", "--dry-run", "--json"],

@@ -46,8 +46,9 @@ struct Attempt {
 
 impl Deliverer {
     pub fn new(options: &SendOptions, kind: Kind, tally: Arc<Tally>, stop: Stop) -> Result<Self, SendError> {
-        let endpoint = options.url.join(kind.path()).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
-        let endpoint = endpoint.ok_or_else(|| SendError::Url(options.url.to_string()))?;
+        let gateway = options.gateway.as_ref().ok_or(SendError::NoGateway)?;
+        let endpoint = gateway.join(kind.path()).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+        let endpoint = endpoint.ok_or_else(|| SendError::Url(gateway.to_string()))?;
         let answers = match &options.answers {
             Some(path) => Some(
                 AnswersFile::create(path, options.answers_with_items)

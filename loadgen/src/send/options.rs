@@ -15,9 +15,9 @@ pub struct SendOptions {
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
 
-    /// Gateway to send to.
-    #[arg(long, default_value = "http://127.0.0.1:8080", value_name = "URL")]
-    pub url: reqwest::Url,
+    /// Gateway to send to; without it, the one of the configuration.
+    #[arg(long, alias = "url", value_name = "URL")]
+    pub gateway: Option<reqwest::Url>,
 
     /// What the files hold; with --mapping it is what the mapping says.
     #[arg(long, value_enum)]
@@ -79,10 +79,10 @@ pub struct SendOptions {
 
 impl SendOptions {
     /// The defaults of the command line, without progress.
-    pub fn new(url: reqwest::Url, files: Vec<PathBuf>) -> Self {
+    pub fn new(gateway: reqwest::Url, files: Vec<PathBuf>) -> Self {
         SendOptions {
             files,
-            url,
+            gateway: Some(gateway),
             kind: None,
             format: None,
             mapping: None,

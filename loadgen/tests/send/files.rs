@@ -180,7 +180,8 @@ async fn what_can_be_known_before_is_said_before_anything_is_sent() {
     assert!(matches!(send(with(&|options| options.kind = None)).await, Err(SendError::Kind)));
     assert!(matches!(send(with(&|options| options.files.push("notes.txt".into()))).await, Err(SendError::Format(_))));
     assert!(matches!(send(with(&|options| options.files.push("rows.csv".into()))).await, Err(SendError::Mapping(_))));
-    assert!(matches!(send(with(&|options| options.url = "ftp://host".parse().unwrap())).await, Err(SendError::Url(_))));
+    assert!(matches!(send(with(&|options| options.gateway = "ftp://host".parse().ok())).await, Err(SendError::Url(_))));
+    assert!(matches!(send(with(&|options| options.gateway = None)).await, Err(SendError::NoGateway)));
     assert!(matches!(
         send(with(&|options| options.answers = Some("/no/such/folder/a".into()))).await,
         Err(SendError::Answers { .. })

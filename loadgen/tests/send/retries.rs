@@ -79,7 +79,7 @@ async fn a_connection_that_breaks_before_the_answer_is_tried_again() {
     let url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
     let files = Files::new();
     let file = files.receipts(10, 1);
-    let options = SendOptions { url, ..options(&Gateway::start(accept).await, &file) };
+    let options = SendOptions { gateway: Some(url), ..options(&Gateway::start(accept).await, &file) };
     let sending = tokio::spawn(send(options));
     let (connection, _) = timeout(DEADLINE, listener.accept()).await.unwrap().unwrap();
     drop(connection);
@@ -94,7 +94,7 @@ async fn a_gateway_that_is_not_there_is_given_up() {
     let files = Files::new();
     let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let options = SendOptions {
-        url: format!("http://{closed}").parse().unwrap(),
+        gateway: Some(format!("http://{closed}").parse().unwrap()),
         retry_seconds: 0,
         ..options(&gateway, &files.receipts(1000, 1))
     };

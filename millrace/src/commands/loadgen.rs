@@ -1,7 +1,7 @@
 //! `millrace loadgen`: sending what others wrote, and making what nobody wrote.
 
-use crate::config::block_on;
-use anyhow::Result;
+use crate::config::{ConfigArgs, block_on};
+use anyhow::{Context as _, Result};
 use millrace_loadgen::{
     SendArgs,
     receipts::{self, Receipts},
@@ -25,7 +25,16 @@ pub struct Args {
 
 #[derive(clap::Subcommand)]
 enum Action {
-    Send(Box<SendArgs>),
+    /// Send files of transactions or receipts to the gateway, and keep its answers
+    ///
+    /// Exit codes: 0 when every item has a final answer (a refusal is one), 1 when anything was left unread or unsent, 2 when nothing
+    /// could be sent at all.
+    Send {
+        #[command(flatten)]
+        send: Box<SendArgs>,
+        #[command(flatten)]
+        config: ConfigArgs,
+    },
     /// Print receipts made up from a seed, one JSON object a line: VAT, tips, decimal quantities, nine currencies
     Generate {
         /// The same seed gives the same receipts
@@ -45,7 +54,14 @@ enum Action {
 
 pub fn run(args: Args) -> Result<ExitCode> {
     match args.action {
-        Action::Send(send) => block_on(async { Ok(ExitCode::from(send.run().await?)) }),
+        Action::Send { mut send, config } => {
+            if send.options.gateway.is_none() && !send.dry_run {
+                let address = config.load()?.gateway_address();
+                send.options.gateway =
+                    Some(address.parse().with_context(|| format!("the gateway's address {address}"))?);
+            }
+            block_on(async { Ok(ExitCode::from(send.run().await?)) })
+        }
         Action::Generate { seed, count, days, branches } => {
             let mut out = BufWriter::new(stdout().lock());
             let mut made = Receipts::new(seed).with_branches(branches.into());

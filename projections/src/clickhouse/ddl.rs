@@ -6,10 +6,11 @@
 use super::{ClickHouseConfig, DatabaseName, set::Set};
 
 /// Words that several views have in common. They are SQL of their own files and may hold other placeholders.
-const FRAGMENTS: [(&str, &str); 3] = [
-    ("{{intervals}}", include_str!("../../clickhouse/fragments/intervals.sql")),
+const FRAGMENTS: [(&str, &str); 4] = [
+    ("{{interval_start}}", include_str!("../../clickhouse/fragments/interval_start.sql")),
     ("{{mean_of}}", include_str!("../../clickhouse/fragments/mean_of.sql")),
     ("{{start_local}}", include_str!("../../clickhouse/fragments/start_local.sql")),
+    ("{{start_shown}}", include_str!("../../clickhouse/fragments/start_shown.sql")),
 ];
 
 /// How statements are filled in.

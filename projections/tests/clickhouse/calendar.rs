@@ -1,6 +1,7 @@
 //! Where intervals begin, by a zone's clock.
 
 use crate::database::TestDatabase;
+use jiff::{Timestamp, Zoned, tz::TimeZone};
 
 /// Begins of the intervals of a period, by the zone's clock, with the number of quarters of an hour in each.
 async fn starts(database: &TestDatabase, (from, to): (&str, &str), interval: &str, zone: &str) -> Vec<(String, u64)> {
@@ -81,4 +82,86 @@ async fn what_is_no_interval_is_refused_in_words() {
         let refused = database.clickhouse.query(&sql).fetch_one::<u64>().await.expect_err(interval).to_string();
         assert!(refused.contains("interval must be"), "{interval}: {refused}");
     }
+}
+
+const QUARTER: i64 = 900;
+const DAY: i64 = 86_400;
+
+/// Which interval an instant is in, by what the clock shows.
+fn label(at: &Zoned, interval: &str) -> (String, i64) {
+    let number = |unit: char| interval.strip_suffix(unit).and_then(|number| number.parse::<i64>().ok());
+    let minutes = number('m').or(number('h').map(|hours| hours * 60));
+    match (interval, minutes) {
+        (_, Some(minutes)) => (at.date().to_string(), (i64::from(at.hour()) * 60 + i64::from(at.minute())) / minutes),
+        ("week", _) => (at.date().iso_week_date().first_of_week().expect("a week").date().to_string(), 0),
+        ("month", _) => (at.date().first_of_month().to_string(), 0),
+        _ => (at.date().to_string(), 0),
+    }
+}
+
+/// The obvious way: goes through the quarters of an hour, and an interval begins where its label does; or where the clock was set back by
+/// at least as much as an interval has.
+fn begins(zone: &TimeZone, interval: &str, (from, to): (i64, i64)) -> Vec<(i64, i64)> {
+    let length = match interval {
+        "15m" => QUARTER,
+        "30m" => 2 * QUARTER,
+        "1h" => 4 * QUARTER,
+        _ => DAY,
+    };
+    let before = if matches!(interval, "week" | "month") { 40 * DAY } else { 2 * DAY };
+    let (mut rows, mut last) = (Vec::new(), None::<((String, i64), i64, i64)>);
+    for at in (from - before..to).step_by(QUARTER as usize) {
+        let local = Timestamp::from_second(at).expect("a time").to_zoned(zone.clone());
+        let (label, offset) = (label(&local, interval), i64::from(local.offset().seconds()));
+        let begin =
+            last.filter(|(same, was, _)| *same == label && was - offset < length).map_or(at, |(_, _, begin)| begin);
+        if at >= from {
+            rows.push((at, begin));
+        }
+        last = Some((label, offset, begin));
+    }
+    rows
+}
+
+/// Clocks that are moved at midnight, by half an hour, and twice a year on other days than those of Europe.
+const CLOCKS: [&str; 8] = [
+    "Africa/Cairo",
+    "America/Havana",
+    "America/Santiago",
+    "America/St_Johns",
+    "Asia/Kolkata",
+    "Atlantic/Azores",
+    "Australia/Lord_Howe",
+    "Europe/Berlin",
+];
+
+#[tokio::test]
+async fn every_quarter_is_in_the_interval_that_the_clock_shows() {
+    let database = TestDatabase::migrated().await;
+    let name = database.clickhouse.database();
+    let mut moved = 0;
+    for zone in CLOCKS {
+        let clock = TimeZone::get(zone).expect("a zone");
+        let new_year = "2025-01-01T00:00:00Z".parse::<Timestamp>().expect("a time");
+        let moves: Vec<i64> = clock
+            .following(new_year)
+            .map(|moved| moved.timestamp().as_second())
+            .take_while(|at| *at < new_year.as_second() + 365 * DAY)
+            .collect();
+        moved += moves.len();
+        for around in moves.into_iter().chain([new_year.as_second() + 58 * DAY]) {
+            let from = around - around % DAY - DAY;
+            let period = (from, from + 4 * DAY);
+            for interval in ["15m", "30m", "1h", "2h", "6h", "7h", "12h", "day", "week", "month"] {
+                let sql = format!(
+                    "SELECT toInt64(toUnixTimestamp(bucket)), toInt64(toUnixTimestamp(start)) \
+                     FROM {name}.calendar(from = {}, to = {}, interval = '{interval}', zone = '{zone}') ORDER BY bucket",
+                    period.0, period.1
+                );
+                let rows: Vec<(i64, i64)> = database.clickhouse.query(&sql).fetch_all().await.expect("rows");
+                assert_eq!(rows, begins(&clock, interval, period), "{interval} in {zone}");
+            }
+        }
+    }
+    assert_eq!(moved, 14, "seven of the clocks are moved twice a year");
 }
