@@ -131,7 +131,7 @@ struct Place {
 impl Input {
     fn open(log: &Log, topic: Topic, partitions: i32) -> Result<Self, RuntimeError> {
         let numbers: Vec<i32> = (0..partitions).collect();
-        let reader = Reader::new(log.kafka(), topic, &numbers, From::Beginning)?;
+        let reader = Reader::working(log.kafka(), topic, &numbers, From::Beginning)?;
         let places = numbers.into_iter().map(|number| (number, Place::default())).collect();
         Ok(Self { topic, reader, places })
     }

@@ -163,11 +163,24 @@ pub(crate) fn reader(config: &KafkaConfig, client_id: &str) -> ClientConfig {
     consumer
 }
 
-/// A member of a group that writes batches: it is asked for many records at once rather than for each as it comes.
+/// A member of a group for whose work nobody waits; see [`many_at_once`].
 pub(crate) fn batch_consumer(config: &KafkaConfig, group: &str, slot: u32) -> ClientConfig {
     let mut consumer = group_consumer(config, group, slot);
-    consumer.set("fetch.min.bytes", "65536");
+    many_at_once(&mut consumer);
     consumer
+}
+
+/// The same, of no group.
+pub(crate) fn batch_reader(config: &KafkaConfig, client_id: &str) -> ClientConfig {
+    let mut consumer = reader(config, client_id);
+    many_at_once(&mut consumer);
+    consumer
+}
+
+/// The broker answers when there is much, or after a tenth of a second: answering each record as it comes costs both sides more than the
+/// records do.
+fn many_at_once(consumer: &mut ClientConfig) {
+    consumer.set("fetch.wait.max.ms", "100").set("fetch.min.bytes", "65536");
 }
 
 /// Follows what most of the time has nothing to read.

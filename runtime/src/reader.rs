@@ -92,9 +92,19 @@ impl Reader {
         Ok(Self { topic, name, consumer, timeout: kafka::request_timeout(config), silent_since: None })
     }
 
-    /// Begins reading partitions, each from an offset of its own.
-    pub(crate) fn at(config: &KafkaConfig, topic: Topic, offsets: &[(i32, i64)]) -> Result<Self, RuntimeError> {
-        let consumer = consumer_of(config, &kafka::reader(config, "reader"), &topic_name(config, topic))?;
+    /// Begins reading partitions for as long as a process runs, for work that nobody waits for: records are read a tenth of a second later.
+    pub(crate) fn working(
+        config: &KafkaConfig,
+        topic: Topic,
+        partitions: &[i32],
+        from: From,
+    ) -> Result<Self, RuntimeError> {
+        Self::open(config, &kafka::batch_reader(config, "reader"), topic, partitions, from)
+    }
+
+    /// The same, each partition from an offset of its own.
+    pub(crate) fn working_at(config: &KafkaConfig, topic: Topic, offsets: &[(i32, i64)]) -> Result<Self, RuntimeError> {
+        let consumer = consumer_of(config, &kafka::batch_reader(config, "reader"), &topic_name(config, topic))?;
         Self::assigned(config, topic, consumer, offsets)
     }
 

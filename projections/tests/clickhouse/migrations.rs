@@ -130,3 +130,57 @@ async fn the_server_says_its_version() {
     let version = TestDatabase::empty().clickhouse.version().await.expect("version");
     assert!(version.split('.').count() >= 3, "{version}");
 }
+
+#[tokio::test]
+async fn a_rollup_gets_names_into_its_key_while_it_lives() {
+    let database = TestDatabase::migrated().await;
+    for sql in [
+        "DROP VIEW {db}.place_stats_15m_feed_v1",
+        "DROP TABLE {db}.place_stats_15m_v1 SYNC",
+        "CREATE TABLE {db}.place_stats_15m_v1 (bucket DateTime('UTC'), place_id String, currency LowCardinality(String), \
+         latest_name SimpleAggregateFunction(max, Tuple(Int64, String)), purchases SimpleAggregateFunction(sum, UInt64)) \
+         ENGINE = AggregatingMergeTree ORDER BY (toDate(bucket), place_id, currency, bucket)",
+        "ALTER TABLE {db}.place_stats_15m_v1 \
+         ADD COLUMN purchase_total SimpleAggregateFunction(sum, Decimal(38, 4)), \
+         ADD COLUMN purchase_nds SimpleAggregateFunction(sum, Decimal(38, 4)), \
+         ADD COLUMN purchase_tips SimpleAggregateFunction(sum, Decimal(38, 4)), \
+         ADD COLUMN returns SimpleAggregateFunction(sum, UInt64), \
+         ADD COLUMN return_total SimpleAggregateFunction(sum, Decimal(38, 4)), \
+         ADD COLUMN return_nds SimpleAggregateFunction(sum, Decimal(38, 4)), \
+         ADD COLUMN return_tips SimpleAggregateFunction(sum, Decimal(38, 4)), \
+         ADD COLUMN zeros SimpleAggregateFunction(sum, UInt64), \
+         ADD COLUMN zero_tips SimpleAggregateFunction(sum, Decimal(38, 4))",
+        "CREATE MATERIALIZED VIEW {db}.place_stats_15m_feed_v1 TO {db}.place_stats_15m_v1 AS SELECT \
+         toStartOfFifteenMinutes(r.occurred_at) AS bucket, r.place_id AS place_id, r.currency AS currency, \
+         max((r._offset, toString(r.place_name))) AS latest_name, countIf(r.kind = 'purchase') AS purchases \
+         FROM {db}.receipts_v1 AS r GROUP BY bucket, place_id, currency",
+    ] {
+        database.run(sql).await;
+    }
+    let receipt = |name: &str, offset: u32| {
+        format!(
+            "INSERT INTO {{db}}.receipts_v1 (place_id, place_name, kind, currency, total_amount, occurred_at, _topic, _offset) \
+             VALUES ('p', '{name}', 'purchase', 'EUR', 1, '2026-03-01 12:00:00', 'purchases', {offset})"
+        )
+    };
+    database.run(&receipt("Old", 1)).await;
+    // The second time as after a start that was interrupted.
+    for _ in 0..2 {
+        database.run("ALTER TABLE {db}.schema_migrations DELETE WHERE number = 3 SETTINGS mutations_sync = 2").await;
+        assert_eq!(database.clickhouse.migrate().await.expect("migrated"), ["0003_names_in_the_key"]);
+    }
+    database.run(&receipt("New", 2)).await;
+    database.run(&receipt("Newer", 3)).await;
+    let name = database.clickhouse.database();
+    let key =
+        format!("SELECT sorting_key FROM system.tables WHERE database = '{name}' AND name = 'place_stats_15m_v1'");
+    let key: String = database.clickhouse.query(&key).fetch_one().await.expect("a key");
+    assert_eq!(key, "toDate(bucket), place_id, currency, bucket, place_name");
+    let rows = format!("SELECT place_name, purchases, toString(purchase_total) FROM {name}.place_stats_15m");
+    let rows: Vec<(String, u64, String)> = database.clickhouse.query(&rows).fetch_all().await.expect("rows");
+    assert_eq!(
+        rows,
+        [("Newer".into(), 3, "2".into())],
+        "the old set did not sum totals: new rows have them, old ones not"
+    );
+}

@@ -97,9 +97,11 @@ where
     pub fn start(parts: Parts<P>) -> Result<Self, RuntimeError> {
         let Parts { inputs, decider, telling, journal, kafka, config, orders, beat } = parts;
         let assignment = Assignment::new(Duration::from_millis(config.drain_timeout_ms));
-        let consumer: BaseConsumer<Assignment> = kafka::group_consumer(&kafka, P::NAME, config.slot)
-            .create_with_context(assignment)
-            .map_err(|error| RuntimeError::Fatal(format!("kafka configuration: {error}")))?;
+        let client = if P::TELLS.is_some() { kafka::group_consumer } else { kafka::batch_consumer };
+        let consumer: BaseConsumer<Assignment> =
+            client(&kafka, P::NAME, config.slot)
+                .create_with_context(assignment)
+                .map_err(|error| RuntimeError::Fatal(format!("kafka configuration: {error}")))?;
         let consumer = Arc::new(consumer);
         let group = Arc::clone(&consumer.context().group);
         let committer = Arc::new(Committer::start(&kafka, P::NAME, config.slot, journal.clone(), group)?);

@@ -301,7 +301,7 @@ fn beginnings(log: &Log, topic: Topic, committed: &[(i32, Option<i64>)]) -> Resu
 
 impl Input {
     fn open(log: &Log, topic: Topic, from: &[(i32, i64)]) -> Result<Self, RuntimeError> {
-        let (reader, partitions) = (Reader::at(log.kafka(), topic, from)?, from.len() as i32);
+        let (reader, partitions) = (Reader::working_at(log.kafka(), topic, from)?, from.len() as i32);
         Ok(Self { topic, reader, partitions, sources: BTreeMap::new() })
     }
 
