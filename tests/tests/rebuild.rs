@@ -228,6 +228,19 @@ async fn a_rollup_that_was_defined_wrongly_is_right_afterwards_and_sets_that_dif
     let accepted = pipeline.succeed(&["--rollback", "--accept-differences"]);
     assert_eq!((&accepted["switched"], pipeline.live().await.as_str()), (&true.into(), "1"));
 
+    until(
+        "the projector to fill the set",
+        SOON,
+        || {
+            deployment.query(
+                "SELECT count() AS writers FROM projection_writers WHERE state = 'writing' \
+                 AND revision = (SELECT max(revision) FROM projection_switches)",
+            )
+        },
+        |rows| rows[0]["writers"] == "1",
+    )
+    .await;
+
     // Nothing is left of it: the projector stops, one command makes everything anew.
     deployment.query(&format!("DROP DATABASE {} SYNC", deployment.clickhouse.database)).await;
     until(

@@ -1,5 +1,5 @@
 -- When the clock showed r.start_shown: with the offset it has now, or the one before it was moved. What it showed twice is the first of
-        -- the two, unless the interval fits between them; what it left out is when it was moved.
+        -- the two, unless the interval fits between them; where it left out an hour, that hour's begin is when it was moved.
         r.start_shown - r.east AS later,
         timeZoneOffset(toDateTime(later - 7200, {zone:String})) AS before,
         r.start_shown - before AS earlier,

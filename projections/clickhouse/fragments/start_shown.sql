@@ -4,9 +4,10 @@
                 'interval must be a multiple of 15 minutes below a day such as 15m or 6h, day, week, month or all') AS refused,
             if(told = 0, 86400, told) + refused AS seconds,
             -- What the zone's clock shows is counted in seconds like an instant: at r.bucket, and at the start of its interval. What
-            -- holds for all rows is decided once in a chain of if, not in multiIf.
+            -- holds for all rows is decided once in a chain of if, not in multiIf. Days are counted back from what is shown: servers say
+            -- offsets of zones that once crossed the date line a day wrong (ClickHouse issue 115281), here and when the start is looked for.
             timeZoneOffset(toTimeZone(r.bucket, {zone:String})) AS east,
             toInt64(toUInt32(r.bucket)) + east AS shown,
-            if({interval:String} = 'month', toInt64(toStartOfMonth(r.bucket, {zone:String})) * 86400,
-            if({interval:String} = 'week', toInt64(toMonday(r.bucket, {zone:String})) * 86400,
-                shown - shown % 86400 % seconds)) AS start_shown
+            shown - shown % 86400 % seconds - 86400 *
+                if({interval:String} = 'month', toDayOfMonth(r.bucket, {zone:String}) - 1,
+                if({interval:String} = 'week', toDayOfWeek(r.bucket, 0, {zone:String}) - 1, 0)) AS start_shown

@@ -1,5 +1,5 @@
 -- Names of places stand in the key of their rollup, one row for each, since what is only a word to be chosen cost as much as all sums
--- together. Rows from before have no name until the set is rebuilt, and views are made anew.
+-- together. Names of rows from before are added as rows that count nothing; a rebuild makes the set as it would have been.
 
 ALTER TABLE {{database}}.place_stats_15m_{{set}}
     ADD COLUMN IF NOT EXISTS place_name LowCardinality(String) COMMENT 'Its name on the receipts.' AFTER place_id,
@@ -25,3 +25,8 @@ SELECT
     sumIf(r.tips_amount, r.kind = 'zero') AS zero_tips
 FROM {{database}}.receipts_{{set}} AS r
 GROUP BY bucket, place_id, place_name, currency;
+
+INSERT INTO {{database}}.place_stats_15m_{{set}} (bucket, place_id, place_name, currency, last_offset) SETTINGS async_insert = 0
+SELECT bucket, place_id, latest_name.2, currency, latest_name.1
+FROM {{database}}.place_stats_15m_{{set}}
+WHERE place_name = '' AND latest_name.2 != '';

@@ -123,8 +123,9 @@ fn begins(zone: &TimeZone, interval: &str, (from, to): (i64, i64)) -> Vec<(i64, 
     rows
 }
 
-/// Clocks that are moved at midnight, by half an hour, and twice a year on other days than those of Europe.
-const CLOCKS: [&str; 8] = [
+/// Clocks that are moved at midnight, by half an hour, and twice a year on other days than those of Europe; and one that crossed the
+/// date line.
+const CLOCKS: [&str; 9] = [
     "Africa/Cairo",
     "America/Havana",
     "America/Santiago",
@@ -133,6 +134,7 @@ const CLOCKS: [&str; 8] = [
     "Atlantic/Azores",
     "Australia/Lord_Howe",
     "Europe/Berlin",
+    "Pacific/Apia",
 ];
 
 #[tokio::test]

@@ -37,7 +37,7 @@ pub(super) async fn quiet_days(
     report: &mut Report,
 ) -> Result<(), RebuildError> {
     for rollup in &tables::ROLLUPS {
-        let columns = clickhouse.figures_of(filling.set, rollup).await?;
+        let columns = clickhouse.fed(filling.set, rollup).await?;
         let redefined =
             clickhouse.defined(filling.live, rollup).await? != clickhouse.defined(filling.set, rollup).await?;
         let shared: Vec<String> = {
@@ -79,7 +79,7 @@ pub(super) async fn loud_days(
         if loud.is_empty() || so_far.redefined {
             continue;
         }
-        let columns = clickhouse.figures_of(filling.set, rollup).await?;
+        let columns = clickhouse.fed(filling.set, rollup).await?;
         let (old, new) = (filling.live.stored_as(rollup.name), filling.set.stored_as(rollup.name));
         let (old, new) = tokio::try_join!(
             clickhouse.days(rollup, &old, &columns, Some(&loud)),
@@ -113,6 +113,22 @@ impl ClickHouse {
         self.deadline(query.fetch_all()).await
     }
 
+    /// Names of what a rollup's feed gives. A set that lived through a migration may have columns that nothing fills any more.
+    async fn fed(&self, set: Set, rollup: &Rollup) -> Result<Vec<String>, ClickHouseError> {
+        let sql = format!("DESCRIBE TABLE ({})", self.feed(set, rollup).await?);
+        let mut described = self.query_as_it_is(&sql).fetch_bytes("TSV")?;
+        let described = self.deadline(described.collect()).await?;
+        let names = String::from_utf8_lossy(&described);
+        Ok(names.lines().filter_map(|line| line.split('\t').next()).map(str::to_owned).collect())
+    }
+
+    /// The feed's statement.
+    async fn feed(&self, set: Set, rollup: &Rollup) -> Result<String, ClickHouseError> {
+        let sql = "SELECT as_select FROM system.tables WHERE database = ? AND name = ?";
+        let feed = set.stored_as(&format!("{}_feed", rollup.name));
+        self.deadline(self.query(sql).bind(self.database().as_str()).bind(feed).fetch_one()).await
+    }
+
     /// Days of a rollup's table, its rows of one key as one.
     async fn days(
         &self,
@@ -130,11 +146,7 @@ impl ClickHouse {
 
     /// Days as the feed makes them of the set's rows now.
     async fn fresh_days(&self, set: Set, rollup: &Rollup, columns: &[String]) -> Result<Days, ClickHouseError> {
-        let sql = "SELECT as_select FROM system.tables WHERE database = ? AND name = ?";
-        let feed = set.stored_as(&format!("{}_feed", rollup.name));
-        let select: String =
-            self.deadline(self.query(sql).bind(self.database().as_str()).bind(feed).fetch_one()).await?;
-        self.days_from(rollup, &format!("({select})"), columns).await
+        self.days_from(rollup, &format!("({})", self.feed(set, rollup).await?), columns).await
     }
 
     async fn days_from(&self, rollup: &Rollup, from: &str, columns: &[String]) -> Result<Days, ClickHouseError> {
