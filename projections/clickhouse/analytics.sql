@@ -17,28 +17,18 @@ CREATE OR REPLACE VIEW {{database}}.calendar
     start_local String COMMENT 'The same by the zone''s clock, with its offset from UTC: 2026-03-29T00:00:00+01:00.'
 )
 COMMENT 'Which interval each 15 minutes of a period belong to. A view with parameters: FROM calendar(from = ''2026-03-29'', to = ''2026-03-30'', interval = ''1h'', zone = ''Europe/Berlin'').'
-AS SELECT
+AS WITH
+    quarters AS
+    (
+        SELECT toDateTime((intDiv(toUInt32({from:DateTime('UTC')}) + 899, 900) + number) * 900, 'UTC') AS bucket
+        FROM numbers(toUInt64(greatest(0,
+            intDiv(toInt64(toUInt32({to:DateTime('UTC')})) + 899, 900) - intDiv(toInt64(toUInt32({from:DateTime('UTC')})) + 899, 900))))
+    )
+SELECT
     s.bucket AS bucket,
     s.start AS start,
     {{start_local}}
-FROM
-(
-    WITH
-        {{interval_start}}
-    SELECT interval_start AS start, r.bucket AS bucket
-    FROM
-    (
-        WITH
-            {{start_shown}}
-        SELECT seconds, east, start_shown, r.bucket AS bucket
-        FROM
-        (
-            SELECT toDateTime((intDiv(toUInt32({from:DateTime('UTC')}) + 899, 900) + number) * 900, 'UTC') AS bucket
-            FROM numbers(toUInt64(greatest(0,
-                intDiv(toInt64(toUInt32({to:DateTime('UTC')})) + 899, 900) - intDiv(toInt64(toUInt32({from:DateTime('UTC')})) + 899, 900))))
-        ) AS r
-    ) AS r
-) AS s;
+FROM {{by_interval}}(quarters) AS s;
 
 CREATE OR REPLACE VIEW {{database}}.place_figures
 (
@@ -79,20 +69,7 @@ SELECT
     sum(s.return_tips) AS return_tips,
     sum(s.zeros) AS zeros,
     sum(s.zero_tips) AS zero_tips
-FROM
-(
-    WITH
-        {{interval_start}}
-    SELECT interval_start AS start, r.*
-    FROM
-    (
-        WITH
-            {{start_shown}}
-        SELECT seconds, east, start_shown, r.*
-        FROM {{database}}.place_stats_15m_{{set}} AS r
-        WHERE r.bucket >= {from:DateTime('UTC')} AND r.bucket < {to:DateTime('UTC')}
-    ) AS r
-) AS s
+FROM {{by_interval}}({{database}}.place_stats_15m_{{set}}) AS s
 GROUP BY s.start, s.place_id, s.currency;
 
 CREATE OR REPLACE VIEW {{database}}.category_figures
@@ -126,20 +103,7 @@ AS SELECT
     sum(s.zero_lines) AS zero_lines,
     sum(s.zero_quantity) AS zero_quantity,
     sum(s.zero_amount) AS zero_amount
-FROM
-(
-    WITH
-        {{interval_start}}
-    SELECT interval_start AS start, r.*
-    FROM
-    (
-        WITH
-            {{start_shown}}
-        SELECT seconds, east, start_shown, r.*
-        FROM {{database}}.category_stats_15m_{{set}} AS r
-        WHERE r.bucket >= {from:DateTime('UTC')} AND r.bucket < {to:DateTime('UTC')}
-    ) AS r
-) AS s
+FROM {{by_interval}}({{database}}.category_stats_15m_{{set}}) AS s
 GROUP BY s.start, s.category, s.currency;
 
 CREATE OR REPLACE VIEW {{database}}.nds_rate_figures
@@ -167,20 +131,7 @@ AS SELECT
     sum(s.return_amount) AS return_amount,
     sum(s.zero_lines) AS zero_lines,
     sum(s.zero_amount) AS zero_amount
-FROM
-(
-    WITH
-        {{interval_start}}
-    SELECT interval_start AS start, r.*
-    FROM
-    (
-        WITH
-            {{start_shown}}
-        SELECT seconds, east, start_shown, r.*
-        FROM {{database}}.nds_rate_stats_15m_{{set}} AS r
-        WHERE r.bucket >= {from:DateTime('UTC')} AND r.bucket < {to:DateTime('UTC')}
-    ) AS r
-) AS s
+FROM {{by_interval}}({{database}}.nds_rate_stats_15m_{{set}}) AS s
 GROUP BY s.start, s.nds_rate, s.currency;
 
 CREATE OR REPLACE VIEW {{database}}.payment_figures
@@ -222,20 +173,7 @@ SELECT
     sum(s.return_tips) AS return_tips,
     sum(s.zeros) AS zeros,
     sum(s.zero_tips) AS zero_tips
-FROM
-(
-    WITH
-        {{interval_start}}
-    SELECT interval_start AS start, r.*
-    FROM
-    (
-        WITH
-            {{start_shown}}
-        SELECT seconds, east, start_shown, r.*
-        FROM {{database}}.tax_tip_stats_15m_{{set}} AS r
-        WHERE r.bucket >= {from:DateTime('UTC')} AND r.bucket < {to:DateTime('UTC')}
-    ) AS r
-) AS s
+FROM {{by_interval}}({{database}}.tax_tip_stats_15m_{{set}}) AS s
 GROUP BY s.start, s.payment_method, s.currency;
 
 CREATE OR REPLACE VIEW {{database}}.tax_tip_figures
@@ -275,20 +213,7 @@ SELECT
     sum(s.return_tips) AS return_tips,
     sum(s.zeros) AS zeros,
     sum(s.zero_tips) AS zero_tips
-FROM
-(
-    WITH
-        {{interval_start}}
-    SELECT interval_start AS start, r.*
-    FROM
-    (
-        WITH
-            {{start_shown}}
-        SELECT seconds, east, start_shown, r.*
-        FROM {{database}}.tax_tip_stats_15m_{{set}} AS r
-        WHERE r.bucket >= {from:DateTime('UTC')} AND r.bucket < {to:DateTime('UTC')}
-    ) AS r
-) AS s
+FROM {{by_interval}}({{database}}.tax_tip_stats_15m_{{set}}) AS s
 GROUP BY s.start, s.currency;
 
 CREATE OR REPLACE VIEW {{database}}.load_figures
@@ -389,20 +314,7 @@ SELECT
     sum(s.late) AS late,
     sum(s.scoring_millionths) / 1000000 / sum(s.transactions) AS mean_scoring,
     max(s.max_scoring) AS max_scoring
-FROM
-(
-    WITH
-        {{interval_start}}
-    SELECT interval_start AS start, r.*
-    FROM
-    (
-        WITH
-            {{start_shown}}
-        SELECT seconds, east, start_shown, r.*
-        FROM {{database}}.transaction_stats_1m_{{set}} AS r
-        WHERE r.bucket >= {from:DateTime('UTC')} AND r.bucket < {to:DateTime('UTC')}
-    ) AS r
-) AS s
+FROM {{by_interval}}({{database}}.transaction_stats_1m_{{set}}) AS s
 GROUP BY s.start, s.currency;
 
 CREATE OR REPLACE VIEW {{database}}.customer_figures

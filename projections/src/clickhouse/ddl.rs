@@ -6,12 +6,13 @@
 use super::{ClickHouseConfig, DatabaseName, set::Set};
 
 /// Words that several views have in common. They are SQL of their own files and may hold other placeholders.
-const FRAGMENTS: [(&str, &str); 4] = [
-    ("{{interval_start}}", include_str!("../../clickhouse/fragments/interval_start.sql")),
+const FRAGMENTS: [(&str, &str); 2] = [
     ("{{mean_of}}", include_str!("../../clickhouse/fragments/mean_of.sql")),
     ("{{start_local}}", include_str!("../../clickhouse/fragments/start_local.sql")),
-    ("{{start_shown}}", include_str!("../../clickhouse/fragments/start_shown.sql")),
 ];
+
+/// What stands for `{{by_interval}}(rows)`: rows of a period, each with the start of the interval that its bucket belongs to.
+const BY_INTERVAL: &str = include_str!("../../clickhouse/fragments/by_interval.sql");
 
 /// How statements are filled in.
 #[derive(Debug, Clone)]
@@ -47,6 +48,7 @@ impl Ddl {
         let prefix = if self.replicated { "Replicated" } else { "" };
         let engine = |name: &str| format!("{prefix}{name}");
         let sql = FRAGMENTS.iter().fold(sql.to_owned(), |sql, (name, words)| sql.replace(name, words.trim_end()));
+        let sql = by_interval(&sql);
         [
             ("{{merge_tree}}", engine("MergeTree")),
             ("{{aggregating_merge_tree}}", engine("AggregatingMergeTree")),
@@ -70,6 +72,15 @@ impl Ddl {
             format!("non_replicated_deduplication_window = {window}")
         }
     }
+}
+
+fn by_interval(sql: &str) -> String {
+    let mut pieces = sql.split("{{by_interval}}(");
+    let begin = pieces.next().unwrap_or_default().to_owned();
+    pieces.fold(begin, |sql, piece| {
+        let (rows, rest) = piece.split_once(')').unwrap_or((piece, ""));
+        sql + BY_INTERVAL.trim_end().replace("{{rows}}", rows).as_str() + rest
+    })
 }
 
 #[cfg(test)]
