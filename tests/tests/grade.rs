@@ -96,8 +96,7 @@ async fn what_a_model_answers_is_graded_as_the_protocol_says_of_scores_that_an_o
     let sent = report["sent"].as_u64().expect("a number") as usize;
     let scores =
         until("all scores", SOON, || deployment.read::<TransactionScore>(), |scores| scores.len() == sent).await;
-    let with_risk =
-        scores.iter().filter(|score| score.features.get("merchant_risk_7d").is_some_and(|risk| *risk > 0.0));
+    let with_risk = scores.iter().filter(|score| score.features.get("merchant_risk_7d").is_some_and(|risk| risk > 0.0));
     assert!(with_risk.count() > 20, "labels have reached later scores");
 
     let trained_on = grade(&["--without-merchants", "--from", "2017-04-11"]);

@@ -174,12 +174,12 @@ async fn labels_that_came_late_are_in_the_scores_of_later_days_and_each_version_
             let expected = count_again(*day, &merchant, &counted, &labels);
             let of_version = |score: &&TransactionScore| {
                 score.transaction.merchant_id == merchant
-                    && score.features.get("merchant_risk_day") == Some(&(*day as f64))
+                    && score.features.get("merchant_risk_day") == Some(*day as f64)
             };
             for score in scores.iter().filter(of_version) {
                 let figures = score.features.iter().filter(|(name, _)| !name.ends_with("_score"));
                 let found: BTreeMap<String, f64> = figures
-                    .filter_map(|(name, value)| Some((name.strip_prefix("merchant_")?.to_owned(), *value)))
+                    .filter_map(|(name, value)| Some((name.strip_prefix("merchant_")?.to_owned(), value)))
                     .collect();
                 assert_eq!(found, expected, "{merchant} by version {day}");
                 used.insert((*day, expected["risk_7d"] > 0.0));
@@ -190,7 +190,7 @@ async fn labels_that_came_late_are_in_the_scores_of_later_days_and_each_version_
     // A version was never looked at before it was there, and labels of a day not before the seventh after it.
     for score in &scores {
         if let Some(day) = score.features.get("merchant_risk_day") {
-            assert!(*day < score.occurred_at.div_euclid(DAY_MS) as f64, "{day}");
+            assert!(day < score.occurred_at.div_euclid(DAY_MS) as f64, "{day}");
         }
     }
 

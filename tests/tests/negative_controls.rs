@@ -99,10 +99,10 @@ async fn without_restores_a_processor_forgets_windows_and_ids() {
 }
 
 /// A process that starts again under another name is a stranger, for whom the group has no partitions before it has given up the
-/// one that was killed.
+/// one that was killed. Times are compared, so nothing else runs beside it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_fencing_a_restart_in_a_slot_waits_for_the_group_to_forget_who_was_there() {
-    let _turn = TWO_AT_A_TIME.acquire().await.expect("it is never closed");
+    let _turn = TWO_AT_A_TIME.acquire_many(2).await.expect("it is never closed");
     let limit = Duration::from_secs(30);
     let usual = recovery::of_one("scoring-0", vec![], limit).await;
     let stranger = recovery::of_one("scoring-0", sabotage("fencing"), limit).await;

@@ -7,8 +7,9 @@ mod observed;
 
 pub(super) use observed::{of, of_merchant};
 
+use millrace_schemas::event::FeatureValues;
 use serde::{Deserialize, Serialize};
-use std::{borrow::Cow, collections::BTreeMap, fmt};
+use std::{borrow::Cow, fmt};
 
 macro_rules! features {
     ($($(#[$doc:meta])+ $variant:ident = $name:literal,)+) => {
@@ -172,12 +173,12 @@ impl Features {
         self.0[feature as usize] = value.into();
     }
 
-    /// Those known, by name.
-    pub fn to_map(&self) -> BTreeMap<Cow<'static, str>, f64> {
-        // The map is made of a list; one that is as long from the start need not grow.
+    /// Those known, as scores hold them.
+    pub fn to_event(&self) -> FeatureValues {
+        // A list that is as long from the start need not grow.
         let mut known = Vec::with_capacity(Feature::ALL.len());
         known.extend(Feature::ALL.iter().filter_map(|f| Some((Cow::Borrowed(f.name()), self.get(*f)?))));
-        known.into_iter().collect()
+        FeatureValues::sorted(known)
     }
 }
 

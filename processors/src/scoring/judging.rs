@@ -12,8 +12,6 @@ use std::{fmt, sync::Arc, time::Duration};
 
 /// What is decided where the model that should give a score did not.
 pub const DEFAULT_DECISION: Decision = Decision::Review;
-/// How long a shadow may take longer than the active model: nobody waits for it for its own sake.
-const SHADOW_GRACE: Duration = Duration::from_millis(2);
 
 /// The models that a memory decides by.
 #[derive(Clone, Default)]
@@ -42,7 +40,7 @@ impl Unjudged {
     /// Judges, at once where no model is asked.
     pub fn judge(self, models: &Asked) -> Made<TransactionScore> {
         // The shadow first, so that it seldom is what is waited for.
-        let shadow = models.shadow.as_ref().map(|pool| pool.score(&self.features));
+        let shadow = models.shadow.as_ref().map(|pool| (pool.score(&self.features), pool.shadow_grace()));
         let active = models.active.as_ref().map(|pool| pool.score(&self.features));
         if shadow.is_none() && active.is_none() {
             return Made::Now(self.judged(None, None));
@@ -81,7 +79,7 @@ impl Unjudged {
             configuration: configuration.version().to_owned(),
             windows: windows.to_event(),
             window_exact: windows.exact,
-            features: features.to_map(),
+            features: features.to_event(),
             raw_scoring,
             default_cause,
             shadow: shadow.and_then(shadow_of),
@@ -93,19 +91,20 @@ impl Unjudged {
 struct Waiting {
     unjudged: Unjudged,
     active: Option<Ticket>,
-    shadow: Option<Ticket>,
+    /// With how long it is awaited when the active one is there.
+    shadow: Option<(Ticket, Duration)>,
 }
 
 impl Awaited<TransactionScore> for Waiting {
     fn is_ready_within(&self, time: Duration) -> bool {
-        let waited_for = self.active.as_ref().or(self.shadow.as_ref());
+        let waited_for = self.active.as_ref().or(self.shadow.as_ref().map(|(ticket, _)| ticket));
         waited_for.is_none_or(|ticket| ticket.is_ready_within(time))
     }
 
     fn finish(self: Box<Self>) -> TransactionScore {
         let model = self.active.map(Ticket::wait);
-        let shadow = self.shadow.map(|ticket| {
-            if !ticket.is_ready_within(SHADOW_GRACE) {
+        let shadow = self.shadow.map(|(ticket, grace)| {
+            if !ticket.is_ready_within(grace) {
                 return None;
             }
             ticket.wait().ok().map(|scored| scored.score)

@@ -157,7 +157,7 @@ proptest! {
         for (index, score) in score(&log).iter().enumerate() {
             let expected = oracle(&log[..=index]);
             for name in CHECKED {
-                let (actual, expected) = (score.features.get(name), expected.get(name));
+                let (actual, expected) = (score.features.get(name), expected.get(name).copied());
                 let equal = match (actual, expected) {
                     (Some(actual), Some(expected)) => (actual - expected).abs() <= 1e-5 + 1e-9 * expected.abs(),
                     (actual, expected) => actual == expected,

@@ -224,18 +224,18 @@ fn a_score_names_the_version_it_looked_at_and_its_figures() {
         crate::common::score_from(memory, offset, std::slice::from_ref(&at_merchant)).remove(0)
     };
     let before = score(&mut memory, 0);
-    assert!(before.features.keys().all(|name| !name.starts_with("merchant_")), "{:?}", before.features);
+    assert!(before.features.iter().all(|(name, _)| !name.starts_with("merchant_")), "{:?}", before.features);
     assert_eq!(scoring.basis_of(&before), scoring.basis());
 
     versions().into_iter().for_each(|row| scoring.learn(row));
     let basis = scoring.basis();
     let day = FIRST_DAY + 8;
     assert_eq!(basis["merchant-risk"], day.to_string());
-    assert!(score(&mut memory, 1).features.keys().all(|name| !name.starts_with("merchant_")), "not taken up yet");
+    assert!(score(&mut memory, 1).features.iter().all(|(name, _)| !name.starts_with("merchant_")), "not taken up yet");
     assert!(scoring.take_up(&mut memory, &basis));
     let after = score(&mut memory, 2);
     let found: BTreeMap<&str, f64> =
-        after.features.iter().filter_map(|(name, value)| Some((name.strip_prefix("merchant_")?, *value))).collect();
+        after.features.iter().filter_map(|(name, value)| Some((name.strip_prefix("merchant_")?, value))).collect();
     let expected = [
         ("count_1d", 0.0),
         ("count_30d", 4.0),

@@ -1,7 +1,6 @@
 //! Values as ClickHouse's `RowBinary` has them: little-endian numbers, lengths before texts and lists, a byte before what may be
 //! null. The same values always give the same bytes, which is what makes an insert repeatable.
 
-use std::collections::BTreeMap;
 use uuid::Uuid;
 
 /// 1900-01-01 and the last millisecond of 2299, the bounds of `DateTime64(3)`, in epoch milliseconds.
@@ -97,7 +96,12 @@ impl RowBinary {
     }
 
     /// `Map(String, T)`, in the keys' order.
-    pub fn map<T>(&mut self, values: &BTreeMap<impl AsRef<str>, T>, mut write: impl FnMut(&mut Self, &T)) {
+    pub fn map<T>(
+        &mut self,
+        values: impl IntoIterator<Item = (impl AsRef<str>, T), IntoIter: ExactSizeIterator>,
+        mut write: impl FnMut(&mut Self, T),
+    ) {
+        let values = values.into_iter();
         self.length(values.len());
         for (key, value) in values {
             self.text(key.as_ref());

@@ -165,7 +165,7 @@ impl Generator {
             configuration: "1".into(),
             windows: windows(),
             window_exact: self.random.random_ratio(9, 10),
-            features: BTreeMap::from([("amount_ratio".into(), 1.5), ("count_3h".into(), 7.0)]),
+            features: [("amount_ratio".into(), 1.5), ("count_3h".into(), 7.0)].into_iter().collect(),
             raw_scoring: some.then_some(0.25),
             default_cause: some.then(|| "timeout".into()),
             shadow: some.then(|| ShadowScore { model: "other@hash".into(), scoring: Some(0.75) }),

@@ -274,7 +274,8 @@ async fn what_has_moved_is_told_and_what_has_not_is_still() {
         score.trn_id = ids::trn_id(millrace_schemas::Topic::Transactions, "c", &index.to_string()).to_string();
         let shift = if is_current { 0.3 } else { 0.0 };
         let level = f64::from(random.random_range(0..3_u8));
-        score.features = BTreeMap::from([("steady".into(), level), ("moved".into(), random.random::<f64>() + shift)]);
+        score.features =
+            [("steady".into(), level), ("moved".into(), random.random::<f64>() + shift)].into_iter().collect();
     }
     let sink = database.sink();
     sink.write(&batch(0, 0, &scores)).await.expect("scores");

@@ -7,7 +7,7 @@ use millrace_runtime::{
     processor::{self, Context, Memory, Processor, ProcessorConfig},
 };
 use millrace_schemas::{
-    event::{Decision, DecisionSource, Transaction, TransactionScore, Windows},
+    event::{Decision, DecisionSource, FeatureValues, Transaction, TransactionScore, Windows},
     rules::Rules,
 };
 use std::{collections::BTreeMap, time::Duration};
@@ -65,7 +65,7 @@ impl Memory<TransactionScore> for Counts {
             configuration: "test".into(),
             windows: windows(*count),
             window_exact: true,
-            features: BTreeMap::new(),
+            features: FeatureValues::default(),
             raw_scoring: None,
             default_cause: None,
             shadow: None,

@@ -3,6 +3,7 @@
 mod audit;
 mod common;
 mod configuration;
+mod features;
 mod label;
 mod letters;
 mod matching;
@@ -18,6 +19,7 @@ pub use common::{FieldError, Source, TimeResolution};
 pub use configuration::{
     ConfigurationAction, ConfigurationChange, ConfigurationKind, MerchantRisk, MerchantRiskEnd, ProcessorEpoch,
 };
+pub use features::FeatureValues;
 pub use label::{Label, LabelKind};
 pub use letters::{DeadLetter, DeadLetterAction, Duplicate, LetterAction};
 pub use matching::{

@@ -1,9 +1,8 @@
 //! What scoring makes of a transaction.
 
-use super::{Source, Transaction};
+use super::{FeatureValues, Source, Transaction};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::{borrow::Cow, collections::BTreeMap};
 
 /// The score where none could be given in time: by the model, or to a client.
 pub const DEFAULT_SCORING: f64 = 0.5;
@@ -143,7 +142,7 @@ pub struct TransactionScore {
     /// False when the transaction came later than the lateness, so that its windows cover only what is retained.
     pub window_exact: bool,
     /// Every feature value the score was computed from.
-    pub features: BTreeMap<Cow<'static, str>, f64>,
+    pub features: FeatureValues,
     /// The model's own probability, before calibration and rules; null where no model scored.
     pub raw_scoring: Option<f64>,
     /// Why the score is the default: timeout, overload, model_error, breaker_open; null where it is none.

@@ -53,8 +53,15 @@ fn shadow(scoring: &Scoring, version: &str) {
     scoring.configure(&change(ConfigurationAction::Shadow, Some(version.into()), Vec::new())).expect("known");
 }
 
+/// Time enough on the busiest machine.
+const LONG_MS: u64 = 60_000;
+
+fn waiting_up_to(deadline_ms: u64) -> PoolOptions {
+    PoolOptions { deadline_ms, shadow_grace_ms: deadline_ms, ..PoolOptions::default() }
+}
+
 fn real() -> Models {
-    Models::run_by(Ok(runtime()), PoolOptions::default())
+    Models::run_by(Ok(runtime()), waiting_up_to(LONG_MS))
 }
 
 /// A memory that decides by the newest configuration.
@@ -110,7 +117,7 @@ fn the_active_model_scores_and_the_score_says_so() {
 /// The recorded features by name: what a model is asked about.
 fn features_of(score: &TransactionScore) -> impl Fn(&str) -> Option<f64> + use<> {
     let features = score.features.clone();
-    move |name| features.get(name).copied()
+    move |name| features.get(name)
 }
 
 fn row(model: &Model, features: &impl Fn(&str) -> Option<f64>) -> Vec<f32> {
@@ -171,13 +178,12 @@ fn told(only: Option<&'static str>, deadline_ms: u64) -> (Models, Arc<Told>) {
         let engines = move || Ok(Box::new(Controlled(real.engine()?, Arc::clone(&told))) as Box<dyn Engine>);
         Model::with_engines(bundle, Box::new(engines))
     };
-    let options = PoolOptions { deadline_ms, ..PoolOptions::default() };
-    (Models::loaded_by(Box::new(load), options), told)
+    (Models::loaded_by(Box::new(load), waiting_up_to(deadline_ms)), told)
 }
 
 #[test]
 fn without_an_answer_of_the_model_the_score_is_the_default_with_its_cause() {
-    let (models, told) = told(None, 20);
+    let (models, told) = told(None, 500);
     let scoring = Scoring::with_models(rules(""), models);
     let version = apply(&scoring, LIGHTGBM);
     activate(&scoring, &version);
@@ -215,7 +221,7 @@ fn without_an_answer_of_the_model_the_score_is_the_default_with_its_cause() {
 
 #[test]
 fn several_are_asked_for_before_the_first_is_waited_for() {
-    let (models, told) = told(None, 60_000);
+    let (models, told) = told(None, LONG_MS);
     let scoring = Scoring::with_models(rules(""), models);
     let version = apply(&scoring, LIGHTGBM);
     activate(&scoring, &version);
@@ -243,7 +249,7 @@ fn several_are_asked_for_before_the_first_is_waited_for() {
 
 #[test]
 fn a_shadow_is_recorded_and_changes_nothing() {
-    let (models, told) = told(Some(LINEAR), 20);
+    let (models, told) = told(Some(LINEAR), LONG_MS);
     let scoring = Scoring::with_models(rules(""), models);
     let (active, other) = (apply(&scoring, LIGHTGBM), apply(&scoring, LINEAR));
     activate(&scoring, &active);

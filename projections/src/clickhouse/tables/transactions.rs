@@ -87,7 +87,7 @@ const SCORE_COLUMNS: &[Column<TransactionScore>] = &[
     column("customer_transaction_count_24h", |e, _, out| out.int32(e.windows.customer_transaction_count_24h)),
     column("customer_avg_amount_24h", |e, _, out| out.decimal(e.windows.customer_avg_amount_24h)),
     column("window_exact", |e, _, out| out.flag(e.window_exact)),
-    column("features", |e, _, out| out.map(&e.features, |out, value| out.float(*value))),
+    column("features", |e, _, out| out.map(e.features.iter(), RowBinary::float)),
     column("is_fraud", |e, _, out| out.optional(e.transaction.is_fraud, RowBinary::flag)),
     column("event_id", |e, _, out| out.uuid(&e.event_id)),
     column("source_partition", |e, _, out| out.int32(e.source.partition)),

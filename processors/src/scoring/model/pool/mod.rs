@@ -33,6 +33,7 @@ pub struct Pool {
     jobs: Sender<Job>,
     shared: Arc<Shared>,
     limit: Duration,
+    shadow_grace: Duration,
 }
 
 /// What threads and tickets have in common.
@@ -116,12 +117,18 @@ impl Pool {
             let thread = std::thread::Builder::new().name(format!("model-{number}"));
             thread.spawn(move || worker::run(scorer, &queue, &shared))?;
         }
-        Ok(Self { model, jobs, shared, limit: Duration::from_millis(options.deadline_ms) })
+        let [limit, shadow_grace] = [options.deadline_ms, options.shadow_grace_ms].map(Duration::from_millis);
+        Ok(Self { model, jobs, shared, limit, shadow_grace })
     }
 
     /// The model that scores.
     pub fn model(&self) -> &Arc<Model> {
         &self.model
+    }
+
+    /// How long its scores are awaited where it is the shadow.
+    pub fn shadow_grace(&self) -> Duration {
+        self.shadow_grace
     }
 
     /// Asks for a score, without waiting. The ticket's own deadline is the configured time from now.

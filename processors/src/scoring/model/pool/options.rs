@@ -12,6 +12,9 @@ pub struct PoolOptions {
     pub queue_max: usize,
     /// Time for a score from when it is asked for, in milliseconds; one that takes longer is a `timeout`.
     pub deadline_ms: u64,
+    /// How long the score of a shadow is awaited when that of the active model is there, in milliseconds: nobody waits for it for its
+    /// own sake.
+    pub shadow_grace_ms: u64,
     /// So many failures or timeouts in a row, and the model is left alone.
     pub breaker_failures: u32,
     /// How long it is left alone before one score is tried again, in milliseconds.
@@ -20,7 +23,14 @@ pub struct PoolOptions {
 
 impl Default for PoolOptions {
     fn default() -> Self {
-        Self { threads: 4, queue_max: 1_024, deadline_ms: 100, breaker_failures: 20, breaker_open_ms: 5_000 }
+        Self {
+            threads: 4,
+            queue_max: 1_024,
+            deadline_ms: 100,
+            shadow_grace_ms: 2,
+            breaker_failures: 20,
+            breaker_open_ms: 5_000,
+        }
     }
 }
 
