@@ -38,7 +38,7 @@ pub struct ScoreView {
     pub decision: Decision,
     /// What decided.
     pub decision_source: DecisionSource,
-    /// Rules that hold, the largest contribution first.
+    /// What raised the score, and rules that hold; the largest contribution first.
     pub reasons: Vec<Reason>,
     /// Model id and hash; null where rules alone decided.
     pub model: Option<String>,

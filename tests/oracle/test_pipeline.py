@@ -61,6 +61,7 @@ class World:
                       "S\t3\t2\tt\tnew\tc\tt2\tEUR\t300\t%d" % AT, "S\t2\t1\tt\tconflict\tc\tt1\tEUR\t200\t%d" % AT,
                       "S\t4\t2\tt\tbad\t-\t%s\t-\t0\t-" % self.digest(4)]
         self.books += ["A\t%d\taccepted\t0\t%d" % (number, number) for number in range(5)]
+        self.books += ["W\t0\trules\tallow\t0.25", "W\t3\tdefault\treview\t0.5"]
         self.tables = None
 
     def digest(self, offset):
@@ -146,6 +147,13 @@ class Pipeline(unittest.TestCase):
         world = World()
         del world.journal[3], world.scores[1]
         self.assert_found(world, "what was acknowledged is in the log, there")
+
+    def test_another_score_than_the_logs_told_to_who_waited_is_found(self):
+        for line in ("W\t0\trules\tallow\t0.250001", "W\t0\trules\treview\t0.25", "W\t0\tmodel\tallow\t0.25", "W\t0\tdefault\treview\t0.25"):
+            with self.subTest(line):
+                world = World()
+                world.books.append(line)
+                self.assert_found(world, "who waited was told what the log says, or the default")
 
     def test_an_acknowledgement_of_another_record_is_found(self):
         world = World()

@@ -1,4 +1,4 @@
-//! Models that come by the log score in the running pipeline; what is answered when one is slow.
+//! Models that come by the log score in the running pipeline; what is answered when one is slow, hangs or fails.
 
 use millrace_ingest::GatewayConfig;
 use millrace_processors::{
@@ -20,8 +20,11 @@ use millrace_tests::{Deployment, Service, Services, deployment::SOON, wait::unti
 use serde_json::{Value as Json, json};
 use std::{
     path::{Path, PathBuf},
-    sync::{Arc, Condvar, Mutex},
-    time::Instant,
+    sync::{
+        Arc, Condvar, Mutex,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::{Duration, Instant},
 };
 use tokio::task::JoinSet;
 
@@ -117,19 +120,48 @@ async fn a_model_is_applied_activated_shadowed_and_rolled_back_through_the_log()
     assert_eq!(actions, ["apply", "activate", "apply", "shadow", "activate"]);
 }
 
-/// Engines that answer when they are let.
-#[derive(Default)]
-struct Gate {
-    is_shut: Mutex<bool>,
-    opened: Condvar,
+/// What engines do when they are asked.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Mood {
+    #[default]
+    Answers,
+    /// Later than anybody waits.
+    Slow,
+    Hangs,
+    Fails,
 }
 
-struct Gated(Box<dyn Engine>, Arc<Gate>);
+/// What a slow engine takes; a score has 100 ms.
+const SLOW: Duration = Duration::from_millis(150);
 
-impl Engine for Gated {
+/// The mood of all engines of a test.
+#[derive(Default)]
+struct Told {
+    mood: Mutex<Mood>,
+    changed: Condvar,
+}
+
+impl Told {
+    fn from_now(&self, mood: Mood) {
+        *self.mood.lock().unwrap() = mood;
+        self.changed.notify_all();
+    }
+
+    /// The mood, when it is none to hang in.
+    fn awaited(&self) -> Mood {
+        *self.changed.wait_while(self.mood.lock().unwrap(), |mood| *mood == Mood::Hangs).unwrap()
+    }
+}
+
+struct Moody(Box<dyn Engine>, Arc<Told>);
+
+impl Engine for Moody {
     fn run(&mut self, row: &[f32]) -> Result<f32, EngineError> {
-        let shut = self.1.is_shut.lock().unwrap();
-        drop(self.1.opened.wait_while(shut, |shut| *shut).unwrap());
+        match self.1.awaited() {
+            Mood::Fails => return Err(EngineError::new("told to fail")),
+            Mood::Slow => std::thread::sleep(SLOW),
+            Mood::Answers | Mood::Hangs => {}
+        }
         self.0.run(row)
     }
 }
@@ -148,53 +180,97 @@ fn change(action: ConfigurationAction, name: Option<String>, content: Vec<u8>) -
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_model_that_does_not_answer_costs_each_its_deadline_and_nobody_more() {
-    let mut deployment = Deployment::new("slow").await;
-    let gate = Arc::<Gate>::default();
-    let runtime =
-        Runtime::open(&millrace_local::Parts::onnxruntime().expect("`make parts` fetches it")).expect("it opens");
-    let gated = Arc::clone(&gate);
-    let load = move |bundle: Bundle| {
-        let (real, gate) = (Model::load(bundle.clone(), &runtime)?, Arc::clone(&gated));
-        let engines = move || Ok(Box::new(Gated(real.engine()?, Arc::clone(&gate))) as Box<dyn Engine>);
-        Model::with_engines(bundle, Box::new(engines))
-    };
-    let options = PoolOptions { breaker_failures: 1_000, ..PoolOptions::default() };
-    let scoring = Scoring::with_models(RuleSet::built_in(), Models::loaded_by(Box::new(load), options.clone()));
-    let bundle = Bundle::open(&at("processors/tests/models/lightgbm")).expect("a bundle");
-    let content = bundle.to_bytes().expect("small");
-    scoring.configure(&change(ConfigurationAction::Apply, None, content)).expect("valid");
-    scoring.configure(&change(ConfigurationAction::Activate, Some(bundle.version()), Vec::new())).expect("it loads");
-    assert!(scoring.basis()["configuration"].ends_with(&bundle.version()));
-    let config = GatewayConfig { score_timeout_max_ms: 60_000, ..GatewayConfig::default() };
-    let base = deployment.gateway(config).await;
-    deployment.processor(scoring, Rules::default(), ProcessorConfig::default());
-    assert_eq!(post(&base, "c0", 0).await["decision_source"], "model");
+/// A gateway, and a scoring processor with a real model whose engines do as they are told.
+struct Stage {
+    deployment: Deployment,
+    base: String,
+    told: Arc<Told>,
+}
 
-    *gate.is_shut.lock().unwrap() = true;
-    let began = Instant::now();
-    let mut clients: JoinSet<Json> = JoinSet::new();
-    let count = 60;
-    for number in 0..count {
-        let base = base.clone();
-        clients.spawn(async move { post(&base, &format!("c{number}"), 1).await });
+impl Stage {
+    async fn new(name: &'static str, options: PoolOptions) -> Self {
+        let mut deployment = Deployment::new(name).await;
+        let told = Arc::<Told>::default();
+        let runtime =
+            Runtime::open(&millrace_local::Parts::onnxruntime().expect("`make parts` fetches it")).expect("it opens");
+        let shared = Arc::clone(&told);
+        let load = move |bundle: Bundle| {
+            let (real, told) = (Model::load(bundle.clone(), &runtime)?, Arc::clone(&shared));
+            let engines = move || Ok(Box::new(Moody(real.engine()?, Arc::clone(&told))) as Box<dyn Engine>);
+            Model::with_engines(bundle, Box::new(engines))
+        };
+        let scoring = Scoring::with_models(RuleSet::built_in(), Models::loaded_by(Box::new(load), options));
+        let bundle = Bundle::open(&at("processors/tests/models/lightgbm")).expect("a bundle");
+        let content = bundle.to_bytes().expect("small");
+        scoring.configure(&change(ConfigurationAction::Apply, None, content)).expect("valid");
+        scoring
+            .configure(&change(ConfigurationAction::Activate, Some(bundle.version()), Vec::new()))
+            .expect("it loads");
+        assert!(scoring.basis()["configuration"].ends_with(&bundle.version()));
+        let config = GatewayConfig { score_timeout_max_ms: 60_000, ..GatewayConfig::default() };
+        let base = deployment.gateway(config).await;
+        deployment.processor(scoring, Rules::default(), ProcessorConfig::default());
+        assert_eq!(post(&base, "c0", 0).await["decision_source"], "model");
+        Self { deployment, base, told }
     }
-    let answers = clients.join_all().await;
-    let took = began.elapsed();
-    assert!(
-        answers.iter().all(|answer| answer["decision_source"] == "default" && answer["scoring"] == 0.5),
-        "{answers:?}"
-    );
-    let one_after_another = options.deadline_ms * count;
-    assert!(took.as_millis() < u128::from(one_after_another), "{took:?} for {count} that were asked at the same time");
-    *gate.is_shut.lock().unwrap() = false;
-    gate.opened.notify_all();
-    assert_eq!(post(&base, "c0", 2).await["decision_source"], "model");
 
-    let scores = deployment.read::<TransactionScore>().await;
-    let defaults = scores.iter().filter(|score| score.decision_source == DecisionSource::Default);
-    let causes: Vec<&str> = defaults.filter_map(|score| score.default_cause.as_deref()).collect();
-    assert_eq!(causes, vec!["timeout"; count as usize]);
-    deployment.stop().await;
+    /// Sends one transaction of each of some customers at the same time; all are answered with the default.
+    async fn defaults(&self, customers: u64, number: i64) {
+        let mut clients: JoinSet<Json> = JoinSet::new();
+        for customer in 0..customers {
+            let base = self.base.clone();
+            clients.spawn(async move { post(&base, &format!("c{customer}"), number).await });
+        }
+        for answer in clients.join_all().await {
+            assert_eq!((&answer["decision_source"], &answer["scoring"]), (&json!("default"), &json!(0.5)), "{answer}");
+            assert_eq!(answer["decision"], "review");
+        }
+    }
+
+    /// Why the scores of these transactions are the default, in the log; each of them has a cause.
+    async fn causes(&self, number: i64) -> Vec<String> {
+        let scores = self.deployment.read::<TransactionScore>().await.into_iter();
+        let of = scores.filter(|score| score.transaction.transaction_id == number.to_string());
+        of.filter(|score| score.decision_source == DecisionSource::Default)
+            .map(|score| score.default_cause.expect("a default has a cause"))
+            .collect()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_model_that_is_slow_or_hangs_costs_each_its_deadline_and_nobody_more() {
+    let options = PoolOptions { breaker_failures: 1_000, ..PoolOptions::default() };
+    let one_after_another = Duration::from_millis(options.deadline_ms) * 60;
+    let mut stage = Stage::new("slow", options).await;
+    for (number, mood) in [(1, Mood::Hangs), (2, Mood::Slow)] {
+        stage.told.from_now(mood);
+        let began = Instant::now();
+        stage.defaults(60, number).await;
+        let took = began.elapsed();
+        assert!(took < one_after_another, "{took:?} for 60 that were asked at the same time: {mood:?}");
+        assert_eq!(stage.causes(number).await, vec!["timeout"; 60], "{mood:?}");
+        // Threads that are not done yet take what comes next as soon as they are.
+        stage.told.from_now(Mood::Answers);
+        let again = |tried: &Json| tried["decision_source"] == "model";
+        let number = AtomicI64::new(1_000 * number);
+        let next = || async { post(&stage.base, "c0", number.fetch_add(1, Ordering::Relaxed)).await };
+        until("the model to answer again", SOON, next, again).await;
+    }
+    stage.deployment.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_model_that_fails_is_left_alone_and_each_has_its_answer() {
+    let options = PoolOptions { breaker_failures: 20, breaker_open_ms: 600_000, ..PoolOptions::default() };
+    let mut stage = Stage::new("failing", options).await;
+    stage.told.from_now(Mood::Fails);
+    stage.defaults(60, 1).await;
+    let causes = stage.causes(1).await;
+    let failed = causes.iter().filter(|cause| *cause == "model_error").count();
+    let spared = causes.iter().filter(|cause| *cause == "breaker_open").count();
+    assert!(failed >= 20 && failed + spared == 60, "{causes:?}");
+    stage.told.from_now(Mood::Answers);
+    stage.defaults(10, 2).await;
+    assert_eq!(stage.causes(2).await, vec!["breaker_open"; 10], "it is not asked, however well it would do");
+    stage.deployment.stop().await;
 }

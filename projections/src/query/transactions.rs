@@ -70,7 +70,7 @@ struct Essentials {
     decision: Decision,
     /// What decided.
     decision_source: DecisionSource,
-    /// Codes of the rules that hold, the largest contribution first.
+    /// Codes of what raised the score and of rules that hold, the largest contribution first.
     reasons: Vec<String>,
     /// Version of the model; null where none scored.
     model: Option<String>,

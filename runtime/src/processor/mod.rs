@@ -116,6 +116,14 @@ pub trait Awaited<Out>: Send {
 }
 
 impl<Out> Made<Out> {
+    /// Whether it waits for nothing any more, after waiting this long at most.
+    pub fn is_ready_within(&self, time: Duration) -> bool {
+        match self {
+            Self::Now(_) => true,
+            Self::Later(awaited) => awaited.is_ready_within(time),
+        }
+    }
+
     /// The output, whatever it waits for.
     pub fn finish(self) -> Out {
         match self {

@@ -38,6 +38,8 @@ use std::{
 const POLL: Duration = Duration::from_millis(50);
 /// Longest wait for an outcome before it is looked for further records.
 const WAIT_FOR_OUTCOME: Duration = Duration::from_millis(1);
+/// Longest wait for many of them; what is not there by then is waited for one by one.
+const WAIT_FOR_MANY: Duration = Duration::from_millis(10);
 /// Most records whose outcomes are not written yet, since one before them is awaited. Few, so that a backlog does not queue for a model
 /// until its deadline has passed.
 pub const AWAITED_MAX: usize = 256;
@@ -315,7 +317,15 @@ where
         let step = self.decider.decide(partition, &record, input)?;
         let emitted = partition.emitted().map(|(offset, _)| offset);
         self.undecided.push_back(Undecided { record, step, emitted });
-        if self.undecided.len() > AWAITED_MAX { self.conclude_first() } else { Ok(()) }
+        if self.undecided.len() > AWAITED_MAX { self.conclude_half() } else { Ok(()) }
+    }
+
+    /// Makes room. The outcome in the middle is waited for first: when it is there, so are most before it, and this thread was woken
+    /// once instead of each time.
+    fn conclude_half(&mut self) -> Result<(), RuntimeError> {
+        let half = self.undecided.len() / 2;
+        let _ = self.undecided.get(half).map(|middle| middle.step.is_ready_within(WAIT_FOR_MANY));
+        (0..half).try_for_each(|_| self.conclude_first())
     }
 
     /// Writes what is known, up to the first outcome that is awaited.

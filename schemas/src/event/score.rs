@@ -77,15 +77,16 @@ impl DecisionSource {
 /// Why the score is what it is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Reason {
-    /// Stable code of the rule.
+    /// Stable code of the rule, or of the model's group of features.
     pub code: String,
-    /// The rule in words.
+    /// The same in words.
     pub text: String,
-    /// Feature that made the rule hold.
+    /// Feature that made the rule hold, or that moved the model most in its group.
     pub feature: String,
     /// Value of the feature.
     pub value: f64,
-    /// What it adds to the log-odds of fraud.
+    /// What it adds: a rule to the log-odds of fraud, a model's group of features to what the model puts out, which is log-odds of most
+    /// models and a probability of forests.
     pub contribution: f64,
 }
 

@@ -29,6 +29,7 @@ class Books:
         self.acknowledged = {"transactions": collections.defaultdict(Acknowledged), "receipts": collections.defaultdict(Acknowledged)}
         self.order = self.sorted = None
         self.settled, self.sums, self.statuses = bytearray(), collections.defaultdict(collections.Counter), collections.Counter()
+        self.told = {}
         self.unexpected = findings.check("clients are answered as they should be")
         for path in paths:
             self.read(path)
@@ -46,6 +47,9 @@ class Books:
                     self.enter(start + int(fields[1]), fields)
                     continue
                 item = start + int(fields[1])
+                if fields[0] == "W":
+                    self.told[self.content[item]] = (fields[2], fields[3], float(fields[4]))
+                    continue
                 self.settled[item] = 1
                 self.statuses[fields[2]] += 1
                 if fields[0] == "A":

@@ -13,6 +13,8 @@ from windows import HOUR, Quick, Transaction
 
 AHEAD_MAX_MS = 24 * HOUR
 CURRENCIES_NOBODY_KNOWS = {"XYZ"}
+# What a client is told that waited in vain: source, decision, score.
+DEFAULT = ("default", "review", 0.5)
 UNDECODED = {"not_wire_format", "unknown_schema", "bad_datum"}
 
 
@@ -148,6 +150,7 @@ class Outcomes:
         self.one = findings.check("every record has one outcome")
         self.right = findings.check("the outcome is the one that the rules give")
         self.content = findings.check("a derived record holds its input, and what is computed from it")
+        self.told = findings.check("who waited was told what the log says, or the default")
         self.reordered = findings.check("an owner's items are taken in the order they were sent")
 
     def follow(self, journal, partition, partitions, on_output):
@@ -185,6 +188,8 @@ class Outcomes:
                     self.right(f"{journal.topic}/{partition}/{record.offset} is the first of its id and has no output")
                 else:
                     self.compare(journal, record, event, expected, *output)
+                    if content in self.books.told:
+                        self.compare_told(journal, record, self.books.told[content], output[1])
             elif first[1] == content:
                 self.counts[f"{journal.topic} again"] += 1
                 if duplicate is None or duplicate[1]["first_offset"] != first[0]:
@@ -212,6 +217,14 @@ class Outcomes:
         for name, value in expected.items():
             if output[name] != value:
                 self.content(f"{where}: {name} is {output[name]} and must be {value}")
+
+    def compare_told(self, journal, record, told, output):
+        """What a client heard that waited, against the score in the log."""
+        is_default = told[0] == "default"
+        self.counts["clients that waited and were told the " + ("default" if is_default else "score")] += 1
+        right = DEFAULT if is_default else tuple(output[name] for name in ("decision_source", "decision", "scoring"))
+        if told != right:
+            self.told(f"{journal.topic}/{record.partition}/{record.offset}: {told}, and it is {right}")
 
     def compare_books(self, journal, partition, written):
         """The journal partition against what clients were told, and what they sent."""

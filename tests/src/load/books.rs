@@ -2,7 +2,8 @@
 //!
 //! Fields are separated by tabs. `S number batch kind class owner id currency amounts time` was sent: kind is `t` or `r`, amounts
 //! and time are integers as in the log, or `-`. `A number status partition offset` is acknowledged, `R number status` is refused for
-//! good, and `U number status` is an answer that no such item should get.
+//! good, and `U number status` is an answer that no such item should get. `W number source decision score` is what a client was told that
+//! waited.
 
 use super::items::{Class, Item, Kind};
 use std::{
@@ -39,6 +40,17 @@ pub enum Final<'a> {
     Refused(&'a str),
     /// Something that should not be said of it.
     Unexpected(&'a str),
+}
+
+/// What a client was told of a transaction whose score it waited for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Told<'a> {
+    /// What decided.
+    pub source: &'a str,
+    /// What was decided.
+    pub decision: &'a str,
+    /// The score.
+    pub scoring: f64,
 }
 
 impl Books {
@@ -94,6 +106,12 @@ impl Books {
             };
         }
         self.write(&lines);
+    }
+
+    /// Enters what a client was told that waited for an item's score.
+    pub fn told(&self, number: u64, told: Told<'_>) {
+        let Told { source, decision, scoring } = told;
+        self.write(&format!("W\t{number}\t{source}\t{decision}\t{scoring}\n"));
     }
 
     /// Items sent so far.

@@ -28,13 +28,16 @@ use tokio::task::JoinHandle;
 /// Clients that send transactions, and that send receipts.
 const TRANSACTION_SENDERS: u64 = 6;
 const RECEIPT_SENDERS: u64 = 2;
+/// Clients that send one transaction after another and wait for its score, and how often.
+const WAITING_SENDERS: u64 = 2;
+const WAITING_PACE: Duration = Duration::from_millis(50);
 
 /// What is sent, how fast, and to whom.
 #[derive(Debug, Clone)]
 pub struct LoadPlan {
     /// Bases of the gateways; a client that gets no answer from one asks another.
     pub gateways: Vec<String>,
-    /// Items a second, over all clients, when nothing is in their way.
+    /// Items a second, over all clients that send batches, when nothing is in their way.
     pub rate: u64,
     /// What items are made from.
     pub seed: u64,
@@ -74,7 +77,15 @@ impl Load {
             let sender = Sender::new(plan.gateways.clone(), number as usize, books.clone(), Arc::clone(&shared));
             tokio::spawn(sender.run(items, pace, stop.clone()))
         };
-        let senders = (0..TRANSACTION_SENDERS + RECEIPT_SENDERS).map(spawn).collect();
+        let batches = TRANSACTION_SENDERS + RECEIPT_SENDERS;
+        let spawn_waiting = |number: u64| {
+            let seed = plan.seed.wrapping_mul(1_000) + number;
+            let items = Items::transactions(seed, number, Arc::clone(&shared)).only_new();
+            let sender = Sender::new(plan.gateways.clone(), number as usize, books.clone(), Arc::clone(&shared));
+            tokio::spawn(sender.waiting().run(items, WAITING_PACE, stop.clone()))
+        };
+        let waiting = (batches..batches + WAITING_SENDERS).map(spawn_waiting);
+        let senders = (0..batches).map(spawn).chain(waiting).collect();
         Self { stop, shared, senders }
     }
 

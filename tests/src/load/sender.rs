@@ -2,7 +2,7 @@
 
 use super::{
     Shared,
-    books::{Books, Final},
+    books::{Books, Final, Told},
     items::{Class, Item, Items, Kind},
 };
 use millrace_runtime::lifecycle::Shutdown;
@@ -15,6 +15,8 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 /// Items of one request.
 pub const BATCH: usize = 100;
+/// How long the gateway waits for a score; a processor that was killed is not back by then.
+const SCORE_WITHIN_MS: u64 = 1_000;
 /// Pause before a request is sent again.
 const AGAIN_AFTER: Duration = Duration::from_millis(100);
 /// How long a client goes on trying one batch; more than any fault lasts.
@@ -30,6 +32,8 @@ pub struct Sender {
     current: usize,
     books: Books,
     shared: Arc<Shared>,
+    /// Whether it sends one item at a time and waits for its score.
+    waits: bool,
 }
 
 #[derive(Deserialize)]
@@ -43,6 +47,17 @@ struct Verdict {
     status: String,
     partition: Option<i32>,
     offset: Option<i64>,
+    // Of whoever waited.
+    decision_source: Option<String>,
+    decision: Option<String>,
+    scoring: Option<f64>,
+}
+
+impl Verdict {
+    fn told(&self) -> Option<Told<'_>> {
+        let (source, decision) = (self.decision_source.as_deref()?, self.decision.as_deref()?);
+        Some(Told { source, decision, scoring: self.scoring? })
+    }
 }
 
 impl Sender {
@@ -51,7 +66,12 @@ impl Sender {
         // The machine's proxy is not for the loopback address, whatever its settings say.
         let client = reqwest::Client::builder().no_proxy().timeout(ANSWER_WITHIN).build().expect("a client");
         let current = number % gateways.len();
-        Self { client, gateways, current, books, shared }
+        Self { client, gateways, current, books, shared, waits: false }
+    }
+
+    /// The same client, sending one item at a time and waiting for its score.
+    pub fn waiting(self) -> Self {
+        Self { waits: true, ..self }
     }
 
     /// Sends a batch at every beat, or when the last one is done, until it is told to stop.
@@ -60,7 +80,7 @@ impl Sender {
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while !stop.is_cancelled() {
             beat.tick().await;
-            let batch = items.batch(BATCH);
+            let batch = items.batch(if self.waits { 1 } else { BATCH });
             self.deliver(&batch, items.kind()).await;
             items.acknowledged(batch);
         }
@@ -80,6 +100,11 @@ impl Sender {
                     .filter_map(|((number, item), verdict)| Some((*number, judged(item.class, verdict)?)))
                     .collect();
                 self.books.answered(&finals);
+                for (number, _) in finals.iter().filter(|(_, said)| matches!(said, Final::Acknowledged { .. })) {
+                    if let Some(told) = verdicts.first().filter(|_| self.waits).and_then(Verdict::told) {
+                        self.books.told(*number, told);
+                    }
+                }
                 let mut verdicts = verdicts.iter();
                 open.retain(|(_, item)| verdicts.next().is_none_or(|verdict| judged(item.class, verdict).is_none()));
                 self.shared.acknowledged.fetch_add((before - open.len()) as u64, Ordering::Relaxed);
@@ -100,13 +125,20 @@ impl Sender {
         };
         let bodies: Vec<&str> = items.iter().map(|(_, item)| item.body.as_str()).collect();
         let url = format!("{}/api/v1/{path}", self.gateways[self.current]);
+        let (url, body) = match (self.waits, bodies.as_slice()) {
+            (true, [body]) => (format!("{url}?timeout_ms={SCORE_WITHIN_MS}"), (*body).to_owned()),
+            _ => (url, format!("[{}]", bodies.join(","))),
+        };
         let request = self.client.post(url).header("content-type", "application/json");
-        let answer = request.body(format!("[{}]", bodies.join(","))).send().await.ok()?;
+        let answer = request.body(body).send().await.ok()?;
         let status = answer.status();
         let body = answer.bytes().await.ok()?;
-        let answer = serde_json::from_slice::<Answer>(&body).ok();
-        assert!(answer.is_some() || status.is_server_error(), "{status} {}", String::from_utf8_lossy(&body));
-        answer.map(|answer| answer.results).filter(|results| results.len() == items.len())
+        let results = match self.waits {
+            true => serde_json::from_slice::<Verdict>(&body).ok().map(|verdict| vec![verdict]),
+            false => serde_json::from_slice::<Answer>(&body).ok().map(|answer| answer.results),
+        };
+        assert!(results.is_some() || status.is_server_error(), "{status} {}", String::from_utf8_lossy(&body));
+        results.filter(|results| results.len() == items.len())
     }
 }
 
@@ -129,10 +161,14 @@ fn judged(class: Class, verdict: &Verdict) -> Option<Final<'_>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     #[test]
     fn a_new_item_is_acknowledged_or_open_and_anything_else_is_entered_as_unexpected() {
-        let verdict = |status: &str| Verdict { status: status.to_owned(), partition: Some(1), offset: Some(2) };
+        let verdict = |status: &str| {
+            serde_json::from_value::<Verdict>(json!({"status": status, "partition": 1, "offset": 2}))
+                .expect("a verdict")
+        };
         let acknowledged = |status| Some(Final::Acknowledged { status, partition: 1, offset: 2 });
         for status in ["accepted", "duplicate"] {
             assert_eq!(judged(Class::New, &verdict(status)), acknowledged(status));

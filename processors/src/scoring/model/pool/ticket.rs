@@ -2,9 +2,10 @@
 
 use super::Shared;
 use crate::scoring::model::{engine::EngineError, loaded::ModelScore};
+use parking_lot::{Condvar, Mutex};
 use std::{
     fmt,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -66,7 +67,7 @@ impl Slot {
     }
 
     pub fn is_abandoned(&self) -> bool {
-        matches!(*self.lock(), Content::Abandoned)
+        matches!(*self.content.lock(), Content::Abandoned)
     }
 
     /// Puts in what came; false when nobody waits any more. Only what is waited for is told first, to `tell`: whoever then has the
@@ -76,7 +77,7 @@ impl Slot {
         score: Result<ModelScore, EngineError>,
         tell: impl FnOnce(&Result<ModelScore, EngineError>),
     ) -> bool {
-        let mut content = self.lock();
+        let mut content = self.content.lock();
         let awaited = matches!(*content, Content::Awaited);
         if awaited {
             tell(&score);
@@ -84,10 +85,6 @@ impl Slot {
             self.filled.notify_one();
         }
         awaited
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Content> {
-        self.content.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -117,7 +114,7 @@ impl Ticket {
     /// Whether waiting has an end, after this time at most: the score is there, or will not come in time.
     pub fn is_ready_within(&self, time: Duration) -> bool {
         let Some(Ok(slot)) = &self.awaited else { return true };
-        let content = slot.lock();
+        let mut content = slot.content.lock();
         if !matches!(*content, Content::Awaited) {
             return true;
         }
@@ -125,8 +122,7 @@ impl Ticket {
         if left.is_zero() || time.is_zero() {
             return left.is_zero();
         }
-        let waited = slot.filled.wait_timeout(content, time.min(left));
-        let content = waited.unwrap_or_else(PoisonError::into_inner).0;
+        slot.filled.wait_for(&mut content, time.min(left));
         !matches!(*content, Content::Awaited) || self.shared.clock.now() >= self.deadline
     }
 
@@ -169,7 +165,7 @@ impl Ticket {
     }
 
     fn wait_for(&self, slot: &Slot, deadline: Instant) -> Result<ModelScore, Cause> {
-        let mut content = slot.lock();
+        let mut content = slot.content.lock();
         loop {
             if let Content::Filled(score) = std::mem::replace(&mut *content, Content::Awaited) {
                 return score.map_err(|_| Cause::ModelError);
@@ -181,8 +177,7 @@ impl Ticket {
                 self.shared.failed(now);
                 return Err(Cause::Timeout);
             }
-            let waited = slot.filled.wait_timeout(content, deadline - now);
-            content = waited.unwrap_or_else(PoisonError::into_inner).0;
+            slot.filled.wait_for(&mut content, deadline - now);
         }
     }
 }
@@ -192,7 +187,7 @@ impl Drop for Ticket {
         let Some(awaited) = self.awaited.take() else { return };
         self.shared.counts.dropped.add_one();
         if let Ok(slot) = awaited {
-            *slot.lock() = Content::Abandoned;
+            *slot.content.lock() = Content::Abandoned;
         }
     }
 }
