@@ -142,7 +142,7 @@ struct Told {
 }
 
 impl Told {
-    fn from_now(&self, mood: Mood) {
+    fn be(&self, mood: Mood) {
         *self.mood.lock().unwrap() = mood;
         self.changed.notify_all();
     }
@@ -227,13 +227,17 @@ impl Stage {
         }
     }
 
-    /// Why the scores of these transactions are the default, in the log; each of them has a cause.
-    async fn causes(&self, number: i64) -> Vec<String> {
-        let scores = self.deployment.read::<TransactionScore>().await.into_iter();
-        let of = scores.filter(|score| score.transaction.transaction_id == number.to_string());
-        of.filter(|score| score.decision_source == DecisionSource::Default)
-            .map(|score| score.default_cause.expect("a default has a cause"))
-            .collect()
+    /// Why the scores of so many transactions are the default, in the log; each of them has a cause. They are committed after they
+    /// are told.
+    async fn causes(&self, count: usize, number: i64) -> Vec<String> {
+        let causes = || async {
+            let scores = self.deployment.read::<TransactionScore>().await.into_iter();
+            let of = scores.filter(|score| score.transaction.transaction_id == number.to_string());
+            of.filter(|score| score.decision_source == DecisionSource::Default)
+                .map(|score| score.default_cause.expect("a default has a cause"))
+                .collect::<Vec<_>>()
+        };
+        until("the scores", SOON, causes, |causes| causes.len() == count).await
     }
 }
 
@@ -243,14 +247,14 @@ async fn a_model_that_is_slow_or_hangs_costs_each_its_deadline_and_nobody_more()
     let one_after_another = Duration::from_millis(options.deadline_ms) * 60;
     let mut stage = Stage::new("slow", options).await;
     for (number, mood) in [(1, Mood::Hangs), (2, Mood::Slow)] {
-        stage.told.from_now(mood);
+        stage.told.be(mood);
         let began = Instant::now();
         stage.defaults(60, number).await;
         let took = began.elapsed();
         assert!(took < one_after_another, "{took:?} for 60 that were asked at the same time: {mood:?}");
-        assert_eq!(stage.causes(number).await, vec!["timeout"; 60], "{mood:?}");
+        assert_eq!(stage.causes(60, number).await, vec!["timeout"; 60], "{mood:?}");
         // Threads that are not done yet take what comes next as soon as they are.
-        stage.told.from_now(Mood::Answers);
+        stage.told.be(Mood::Answers);
         let again = |tried: &Json| tried["decision_source"] == "model";
         let number = AtomicI64::new(1_000 * number);
         let next = || async { post(&stage.base, "c0", number.fetch_add(1, Ordering::Relaxed)).await };
@@ -263,14 +267,14 @@ async fn a_model_that_is_slow_or_hangs_costs_each_its_deadline_and_nobody_more()
 async fn a_model_that_fails_is_left_alone_and_each_has_its_answer() {
     let options = PoolOptions { breaker_failures: 20, breaker_open_ms: 600_000, ..PoolOptions::default() };
     let mut stage = Stage::new("failing", options).await;
-    stage.told.from_now(Mood::Fails);
+    stage.told.be(Mood::Fails);
     stage.defaults(60, 1).await;
-    let causes = stage.causes(1).await;
+    let causes = stage.causes(60, 1).await;
     let failed = causes.iter().filter(|cause| *cause == "model_error").count();
     let spared = causes.iter().filter(|cause| *cause == "breaker_open").count();
     assert!(failed >= 20 && failed + spared == 60, "{causes:?}");
-    stage.told.from_now(Mood::Answers);
+    stage.told.be(Mood::Answers);
     stage.defaults(10, 2).await;
-    assert_eq!(stage.causes(2).await, vec!["breaker_open"; 10], "it is not asked, however well it would do");
+    assert_eq!(stage.causes(10, 2).await, vec!["breaker_open"; 10], "it is not asked, however well it would do");
     stage.deployment.stop().await;
 }

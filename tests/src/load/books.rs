@@ -43,14 +43,14 @@ pub enum Final<'a> {
 }
 
 /// What a client was told of a transaction whose score it waited for.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Told<'a> {
     /// What decided.
     pub source: &'a str,
     /// What was decided.
     pub decision: &'a str,
     /// The score.
-    pub scoring: f64,
+    pub scoring: &'a serde_json::Number,
 }
 
 impl Books {

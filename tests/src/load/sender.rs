@@ -50,13 +50,14 @@ struct Verdict {
     // Of whoever waited.
     decision_source: Option<String>,
     decision: Option<String>,
-    scoring: Option<f64>,
+    /// With the digits that it was told with.
+    scoring: Option<serde_json::Number>,
 }
 
 impl Verdict {
     fn told(&self) -> Option<Told<'_>> {
         let (source, decision) = (self.decision_source.as_deref()?, self.decision.as_deref()?);
-        Some(Told { source, decision, scoring: self.scoring? })
+        Some(Told { source, decision, scoring: self.scoring.as_ref()? })
     }
 }
 
