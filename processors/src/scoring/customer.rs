@@ -50,7 +50,7 @@ impl Customer {
         let mut windows = self.windows.view(self.moment(transaction));
         let reaches_to = transaction.occurred_at - SPANS_MS[SPANS_MS.len() - 1];
         windows.exact &= self.forgotten.is_none_or(|forgotten| forgotten <= reaches_to);
-        let mut visits = self.visits.view(transaction.occurred_at, own);
+        let mut visits = self.visits.view(transaction, own);
         // What was forgotten may lie between an older one and this.
         let is_known = |at: i64| self.forgotten.is_none_or(|forgotten| forgotten <= at);
         windows.previous = windows.previous.filter(|at| is_known(*at));

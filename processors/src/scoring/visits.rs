@@ -9,7 +9,7 @@
 use super::{fingerprints::Fingerprints, place::Place, windows::RETENTION_MS};
 use millrace_schemas::{event::Transaction, time::DAY_MS};
 use serde::{Deserialize, Serialize};
-use std::{collections::VecDeque, ops::Range};
+use std::collections::VecDeque;
 
 /// Most transactions retained of a customer; among equal times, the one that came first is forgotten first.
 pub const VISITS_MAX: usize = 1_024;
@@ -38,26 +38,28 @@ pub struct VisitsView {
     /// Different merchants, devices and locations in the 24 hours up to the transaction, its own included.
     pub distinct: [u64; 3],
     /// When and where the retained transaction with coordinates was that is next before this one, or came before it at the same time.
+    /// Only of one that has coordinates itself: nobody else asks.
     pub previous: Option<(i64, Place)>,
 }
 
 impl Visits {
-    /// What a transaction at a time that comes now looks like; it is counted, and not yet kept. `own` are its fingerprints.
-    pub fn view(&self, at: i64, own: Fingerprints) -> VisitsView {
+    /// What a transaction that comes now looks like; it is counted, and not yet kept. `own` are its fingerprints.
+    pub fn view(&self, transaction: &Transaction, own: Fingerprints) -> VisitsView {
+        let at = transaction.occurred_at;
         let end = self.position_after(at);
-        let previous = self.visits.range(..end).rev().find_map(|visit| Some((visit.at, visit.place?)));
-        VisitsView { distinct: self.distinct(self.position_after(at - DAY_MS)..end, own), previous }
+        let earlier = self.visits.range(..end).rev();
+        let day = earlier.clone().take_while(|visit| visit.at > at - DAY_MS);
+        let place = |visit: &Visit| Some((visit.at, visit.place?));
+        let previous = Place::of(transaction).and_then(|_| earlier.clone().find_map(place));
+        VisitsView { distinct: self.distinct(day, own), previous }
     }
 
-    fn distinct(&self, stretch: Range<usize>, own: Fingerprints) -> [u64; 3] {
-        if stretch.is_empty() {
-            return [1; 3];
-        }
+    fn distinct<'v>(&self, visits: impl Iterator<Item = &'v Visit>, own: Fingerprints) -> [u64; 3] {
         let mut seen = [[0u64; WORDS]; 3];
         // Most customers have few slots, and use few words.
         let used = self.slots.each_ref().map(|slots| slots.0.len().div_ceil(u64::BITS as usize));
         let mut mark = |kind: usize, slot: u16| seen[kind][usize::from(slot) / 64] |= 1 << (slot % 64);
-        for visit in self.visits.range(stretch) {
+        for visit in visits {
             visit.slots.into_iter().enumerate().for_each(|(kind, slot)| mark(kind, slot));
         }
         let mut unknown = [0; 3];

@@ -105,7 +105,7 @@ impl Windows {
         let mut own = Sum::of(moment.amount);
         let mut begin = end;
         for (span, length) in SPANS_MS.into_iter().enumerate() {
-            let longer = self.position_after(moment.at - length);
+            let longer = self.position_back_from(begin, moment.at - length);
             own += self.own_sum(longer..begin, moment.currency);
             begin = longer;
             counts[span] = (end - begin) as u64 + 1;
@@ -186,6 +186,15 @@ impl Windows {
             return self.entries.len();
         }
         self.entries.partition_point(|entry| self.time(*entry) <= at)
+    }
+
+    /// Number of entries at or before a time that lies before the entry at `end`. Entry by entry where they are few: they are summed
+    /// next, and reading back in order finds them sooner than halving does.
+    fn position_back_from(&self, end: usize, at: i64) -> usize {
+        if self.sums.is_some() {
+            return self.position_after(at);
+        }
+        end - self.entries.range(..end).rev().take_while(|entry| self.time(**entry) > at).count()
     }
 
     fn insert(&mut self, moment: Moment, horizon: i64) {

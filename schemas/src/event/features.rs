@@ -20,8 +20,12 @@ impl FeatureValues {
 
     /// A feature's value.
     pub fn get(&self, name: &str) -> Option<f64> {
+        self.find(name).copied()
+    }
+
+    fn find(&self, name: &str) -> Option<&f64> {
         let at = self.0.binary_search_by(|(own, _)| own.as_ref().cmp(name)).ok()?;
-        Some(self.0[at].1)
+        Some(&self.0[at].1)
     }
 
     /// Names and values, by name.
@@ -61,8 +65,7 @@ impl Index<&str> for FeatureValues {
     type Output = f64;
 
     fn index(&self, name: &str) -> &f64 {
-        let found = self.0.iter().find(|(own, _)| own == name);
-        found.map(|(_, value)| value).unwrap_or_else(|| panic!("no feature {name:?} among {self:?}"))
+        self.find(name).unwrap_or_else(|| panic!("no feature {name:?} among {self:?}"))
     }
 }
 

@@ -11,15 +11,17 @@ use std::{
 };
 
 mod json;
+mod reader;
 #[cfg(test)]
 mod tests;
+mod writer;
 
 pub use json::to_json;
 
 /// Bytes before the datum.
 const HEADER: usize = 5;
 /// Room that an event is given to begin with, in bytes: most have fewer, and need not be moved while they are written.
-const ROOM: usize = 1_024;
+const ROOM: usize = 2_048;
 
 /// A record that cannot be decoded; [`code`](DecodeError::code) is its dead letter's.
 #[derive(Debug, thiserror::Error)]
@@ -110,36 +112,10 @@ impl Parsed {
 }
 
 /// This program's own schemas: what it writes, and the shape it reads everything into.
-static OWN: LazyLock<BTreeMap<Topic, Own>> = LazyLock::new(|| {
-    let own = |topic: &Topic| Own {
-        parsed: Parsed::new(topic.schema()).expect("embedded schemas are checked by tests"),
-        fast: topic.schema().parse().expect("embedded schemas are checked by tests"),
-    };
+static OWN: LazyLock<BTreeMap<Topic, Parsed>> = LazyLock::new(|| {
+    let own = |topic: &Topic| Parsed::new(topic.schema()).expect("embedded schemas are checked by tests");
     Topic::ALL.iter().map(|topic| (*topic, own(topic))).collect()
 });
-
-/// A schema of this program, for comparing it with others and for the events themselves.
-struct Own {
-    parsed: Parsed,
-    fast: serde_avro_fast::Schema,
-}
-
-impl Own {
-    fn write<E: Event>(&self, event: &E, into: Vec<u8>) -> Result<Vec<u8>, EncodeError> {
-        let mut config = serde_avro_fast::ser::SerializerConfig::new(&self.fast);
-        let written = serde_avro_fast::to_datum(event, into, &mut config);
-        written.map_err(|reason| EncodeError { topic: E::TOPIC, reason: reason.to_string() })
-    }
-
-    /// Reads a datum that was written with this schema; gives what comes after it, too.
-    fn read<'d, E: Event>(&self, datum: &'d [u8]) -> Result<(E, &'d [u8]), serde_avro_fast::de::DeError> {
-        let mut state = serde_avro_fast::de::DeserializerState::from_slice(datum, &self.fast);
-        let event = E::deserialize(state.deserializer())?;
-        let mut reader = state.into_reader();
-        let left = std::io::BufRead::fill_buf(&mut reader).map_or(0, <[u8]>::len);
-        Ok((event, &datum[datum.len() - left..]))
-    }
-}
 
 /// How a known schema id is read.
 struct Known {
@@ -182,7 +158,7 @@ impl Codec {
         let parsed = Parsed::new(&record.schema).map_err(invalid)?;
         let plain = GenericDatumReader::builder(parsed.schema).build().map_err(invalid)?;
         let id = record.id.cast_unsigned();
-        let is_own = |(_, own): &(&Topic, &Own)| own.parsed.schema == parsed.schema;
+        let is_own = |(_, own): &(&Topic, &Parsed)| own.schema == parsed.schema;
         let own_of = OWN.iter().filter(is_own).map(|(topic, _)| *topic).collect();
         let known = Known { id, subject: record.subject.clone(), parsed, own_of, plain };
         self.known.write().unwrap_or_else(std::sync::PoisonError::into_inner).insert(id, Arc::new(known));
@@ -201,37 +177,36 @@ impl Codec {
             .ok_or_else(|| EncodeError { topic: E::TOPIC, reason: "this codec can only decode".to_owned() })?;
         let mut value = Vec::with_capacity(ROOM);
         value.extend_from_slice(&header(id));
-        OWN[&E::TOPIC].write(event, value)
+        append(event, value)
     }
 
     /// A record's value as an event of its topic, whichever version it was written with.
     pub fn decode<E: Event>(&self, value: Option<&[u8]>) -> Result<E, DecodeError> {
-        let (known, mut datum) = self.open(value)?;
-        let own = &OWN[&E::TOPIC];
-        let bad_datum = |reason: String| DecodeError::Datum { id: known.id, reason };
+        let (id, mut datum) = split(value)?;
+        let bad_datum = |reason: String| DecodeError::Datum { id, reason };
+        let known = if self.write_id(E::TOPIC) == Some(id) { None } else { Some(self.known(id)?) };
         let event;
-        if self.write_id(E::TOPIC) == Some(known.id) || known.own_of.contains(&E::TOPIC) {
-            (event, datum) = own.read(datum).map_err(|error| bad_datum(error.to_string()))?;
-        } else {
-            event = read_resolved(&known, own.parsed, &mut datum)?;
+        match known.filter(|known| !known.own_of.contains(&E::TOPIC)) {
+            None => (event, datum) = reader::read(datum).map_err(|error| bad_datum(error.to_string()))?,
+            Some(other) => event = read_resolved(&other, OWN[&E::TOPIC], &mut datum)?,
         }
         if datum.is_empty() { Ok(event) } else { Err(bad_datum(format!("{} bytes too many", datum.len()))) }
     }
 
     /// A record's value as it was written, for people to look at: its subject and its JSON.
     pub fn decode_json(&self, value: Option<&[u8]>) -> Result<(String, serde_json::Value), DecodeError> {
-        let (known, mut datum) = self.open(value)?;
+        let (id, mut datum) = split(value)?;
+        let known = self.known(id)?;
         let value = known
             .plain
             .read_value(&mut datum)
-            .map_err(|reason| DecodeError::Datum { id: known.id, reason: reason.to_string() })?;
+            .map_err(|reason| DecodeError::Datum { id, reason: reason.to_string() })?;
         Ok((known.subject.clone(), to_json(value)))
     }
 
-    fn open<'v>(&self, value: Option<&'v [u8]>) -> Result<(Arc<Known>, &'v [u8]), DecodeError> {
-        let (id, datum) = split(value)?;
+    fn known(&self, id: u32) -> Result<Arc<Known>, DecodeError> {
         let known = self.known.read().unwrap_or_else(std::sync::PoisonError::into_inner).get(&id).cloned();
-        Ok((known.ok_or(DecodeError::UnknownSchema(id))?, datum))
+        known.ok_or(DecodeError::UnknownSchema(id))
     }
 }
 
@@ -256,14 +231,17 @@ fn header(id: u32) -> [u8; HEADER] {
 
 /// An event's Avro datum under this program's own schema.
 pub fn datum<E: Event>(event: &E) -> Result<Vec<u8>, EncodeError> {
-    OWN[&E::TOPIC].write(event, Vec::with_capacity(ROOM))
+    append(event, Vec::with_capacity(ROOM))
+}
+
+fn append<E: Event>(event: &E, into: Vec<u8>) -> Result<Vec<u8>, EncodeError> {
+    writer::write(event, into).map_err(|reason| EncodeError { topic: E::TOPIC, reason: reason.to_string() })
 }
 
 /// Decodes the `schemas` topic itself with nothing but this program's own schema of it, whose encoding never changes.
 pub fn decode_schema_record(value: Option<&[u8]>) -> Result<SchemaRecord, DecodeError> {
     let (id, datum) = split(value)?;
-    let read = OWN[&Topic::Schemas].read(datum);
-    read.map(|(record, _)| record).map_err(|reason| DecodeError::Datum { id, reason: reason.to_string() })
+    reader::read(datum).map(|(record, _)| record).map_err(|reason| DecodeError::Datum { id, reason: reason.to_string() })
 }
 
 /// Whether data of `writer` can be read as `reader`; the error names the field that is in the way.
@@ -275,7 +253,7 @@ pub fn can_read(writer: &str, reader: &str) -> Result<(), String> {
 
 /// The id under which the log has this program's schema of a topic.
 pub fn find_id(records: &[SchemaRecord], topic: Topic) -> Option<u32> {
-    let own = OWN[&topic].parsed.schema.canonical_form();
+    let own = OWN[&topic].schema.canonical_form();
     let same = |record: &&SchemaRecord| {
         Schema::parse_str(&record.schema).is_ok_and(|schema| schema.canonical_form() == own)
             && same_but_for_docs(&record.schema, topic.schema())

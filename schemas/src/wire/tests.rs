@@ -5,7 +5,7 @@ use crate::event::{Purchase, Receipt, Transaction, TransactionScore};
 
 /// What the other library makes of a datum, as it would be written again.
 fn read_by_the_other<E: Event>(datum: &[u8]) -> Option<Vec<u8>> {
-    let own = OWN[&E::TOPIC].parsed;
+    let own = OWN[&E::TOPIC];
     let reader = GenericDatumReader::builder(own.schema).build().expect("own schemas resolve");
     let mut rest = datum;
     let event: E = reader.read_deser(&mut rest).ok()?;
@@ -13,7 +13,7 @@ fn read_by_the_other<E: Event>(datum: &[u8]) -> Option<Vec<u8>> {
 }
 
 fn read<E: Event>(datum: &[u8]) -> Option<Vec<u8>> {
-    let (event, rest) = OWN[&E::TOPIC].read::<E>(datum).ok()?;
+    let (event, rest) = reader::read::<E>(datum).ok()?;
     rest.is_empty().then(|| super::datum(&event).expect("it was read"))
 }
 

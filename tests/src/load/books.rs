@@ -35,6 +35,8 @@ pub enum Final<'a> {
         partition: i32,
         /// Offset in it.
         offset: i64,
+        /// Of whoever waited.
+        told: Option<Told<'a>>,
     },
     /// Refused, as it should be.
     Refused(&'a str),
@@ -98,20 +100,17 @@ impl Books {
         let mut lines = String::new();
         for (number, said) in finals {
             lines += &match said {
-                Final::Acknowledged { status, partition, offset } => {
-                    format!("A\t{number}\t{status}\t{partition}\t{offset}\n")
+                Final::Acknowledged { status, partition, offset, told } => {
+                    let told = told.map(|Told { source, decision, scoring }| {
+                        format!("W\t{number}\t{source}\t{decision}\t{scoring}\n")
+                    });
+                    format!("A\t{number}\t{status}\t{partition}\t{offset}\n{}", told.unwrap_or_default())
                 }
                 Final::Refused(status) => format!("R\t{number}\t{status}\n"),
                 Final::Unexpected(status) => format!("U\t{number}\t{status}\n"),
             };
         }
         self.write(&lines);
-    }
-
-    /// Enters what a client was told that waited for an item's score.
-    pub fn told(&self, number: u64, told: Told<'_>) {
-        let Told { source, decision, scoring } = told;
-        self.write(&format!("W\t{number}\t{source}\t{decision}\t{scoring}\n"));
     }
 
     /// Items sent so far.

@@ -67,25 +67,19 @@ impl Load {
         let (stop, shared) = (Shutdown::new(), Arc::<Shared>::default());
         let pace =
             Duration::from_secs_f64((TRANSACTION_SENDERS + RECEIPT_SENDERS) as f64 * BATCH as f64 / plan.rate as f64);
+        let batches = TRANSACTION_SENDERS + RECEIPT_SENDERS;
         let spawn = |number: u64| {
-            let seed = plan.seed.wrapping_mul(1_000) + number;
-            let items = match number.checked_sub(TRANSACTION_SENDERS) {
+            let (seed, waits) = (plan.seed.wrapping_mul(1_000) + number, number >= batches);
+            let items = match number.checked_sub(TRANSACTION_SENDERS).filter(|_| !waits) {
                 None => Items::transactions(seed, number, Arc::clone(&shared)),
                 Some(number) => Items::receipts(seed, number),
             };
-            let items = if plan.only_new { items.only_new() } else { items };
+            let items = if plan.only_new || waits { items.only_new() } else { items };
             let sender = Sender::new(plan.gateways.clone(), number as usize, books.clone(), Arc::clone(&shared));
+            let (sender, pace) = if waits { (sender.waiting(), WAITING_PACE) } else { (sender, pace) };
             tokio::spawn(sender.run(items, pace, stop.clone()))
         };
-        let batches = TRANSACTION_SENDERS + RECEIPT_SENDERS;
-        let spawn_waiting = |number: u64| {
-            let seed = plan.seed.wrapping_mul(1_000) + number;
-            let items = Items::transactions(seed, number, Arc::clone(&shared)).only_new();
-            let sender = Sender::new(plan.gateways.clone(), number as usize, books.clone(), Arc::clone(&shared));
-            tokio::spawn(sender.waiting().run(items, WAITING_PACE, stop.clone()))
-        };
-        let waiting = (batches..batches + WAITING_SENDERS).map(spawn_waiting);
-        let senders = (0..batches).map(spawn).chain(waiting).collect();
+        let senders = (0..batches + WAITING_SENDERS).map(spawn).collect();
         Self { stop, shared, senders }
     }
 

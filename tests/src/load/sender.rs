@@ -101,11 +101,6 @@ impl Sender {
                     .filter_map(|((number, item), verdict)| Some((*number, judged(item.class, verdict)?)))
                     .collect();
                 self.books.answered(&finals);
-                for (number, _) in finals.iter().filter(|(_, said)| matches!(said, Final::Acknowledged { .. })) {
-                    if let Some(told) = verdicts.first().filter(|_| self.waits).and_then(Verdict::told) {
-                        self.books.told(*number, told);
-                    }
-                }
                 let mut verdicts = verdicts.iter();
                 open.retain(|(_, item)| verdicts.next().is_none_or(|verdict| judged(item.class, verdict).is_none()));
                 self.shared.acknowledged.fetch_add((before - open.len()) as u64, Ordering::Relaxed);
@@ -153,7 +148,7 @@ fn judged(class: Class, verdict: &Verdict) -> Option<Final<'_>> {
         // Of two contents of an id, a gateway that knows only the later one refuses the earlier.
         (Class::Again | Class::Conflict, "conflict", _) => Final::Refused(status),
         (Class::New | Class::Again | Class::Conflict, "accepted" | "duplicate", Some((partition, offset))) => {
-            Final::Acknowledged { status, partition, offset }
+            Final::Acknowledged { status, partition, offset, told: verdict.told() }
         }
         _ => Final::Unexpected(status),
     })
@@ -170,7 +165,7 @@ mod tests {
             serde_json::from_value::<Verdict>(json!({"status": status, "partition": 1, "offset": 2}))
                 .expect("a verdict")
         };
-        let acknowledged = |status| Some(Final::Acknowledged { status, partition: 1, offset: 2 });
+        let acknowledged = |status| Some(Final::Acknowledged { status, partition: 1, offset: 2, told: None });
         for status in ["accepted", "duplicate"] {
             assert_eq!(judged(Class::New, &verdict(status)), acknowledged(status));
             assert_eq!(judged(Class::Invalid, &verdict(status)), Some(Final::Unexpected(status)));

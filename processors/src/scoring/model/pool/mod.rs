@@ -20,8 +20,9 @@ use super::{
 };
 use crate::scoring::features::Features;
 use crossbeam_channel::{Sender, TrySendError, bounded};
+use parking_lot::Mutex;
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 use ticket::Slot;
@@ -163,7 +164,7 @@ impl Pool {
 
 impl Shared {
     fn breaker<T>(&self, with: impl FnOnce(&mut Breaker) -> T) -> T {
-        with(&mut self.breaker.lock().unwrap_or_else(PoisonError::into_inner))
+        with(&mut self.breaker.lock())
     }
 
     fn succeeded(&self) {
