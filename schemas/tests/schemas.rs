@@ -10,7 +10,7 @@ use millrace_schemas::{
     wire::{self, Codec},
 };
 use serde_json::Value as Json;
-use std::{fmt::Debug, path::PathBuf};
+use std::{collections::BTreeMap, fmt::Debug, path::PathBuf};
 
 fn file(topic: Topic, version: usize, kind: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("avro/{topic}/v{version}.{kind}"))
@@ -114,6 +114,66 @@ fn types_examples_and_golden_bytes_agree_with_the_schemas() {
     each_event!(check);
 }
 
+/// Every value of a place that has only a few: each symbol of an enum, and null. By JSON pointer; of an array, in its first item.
+fn choices(schema: &Json, named: &mut BTreeMap<String, Json>, at: &str, into: &mut Vec<(String, Json)>) {
+    match schema {
+        Json::String(name) => {
+            if let Some(definition) = named.get(name).cloned() {
+                choices(&definition, named, at, into);
+            }
+        }
+        Json::Array(branches) => {
+            assert!(
+                branches.len() == 2 && branches[0] == "null",
+                "{at}: a union of null and something else: {branches:?}"
+            );
+            into.push((at.to_owned(), Json::Null));
+            choices(&branches[1], named, at, into);
+        }
+        Json::Object(object) => {
+            if let Some(Json::String(name)) = object.get("name") {
+                named.insert(name.clone(), schema.clone());
+            }
+            let list = |key: &str| object.get(key).and_then(Json::as_array).into_iter().flatten();
+            into.extend(list("symbols").map(|symbol| (at.to_owned(), symbol.clone())));
+            for field in list("fields") {
+                choices(&field["type"], named, &format!("{at}/{}", field["name"].as_str().expect("a name")), into);
+            }
+            if let Some(items) = object.get("items") {
+                choices(items, named, &format!("{at}/0"), into);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Types are written without their schemas, so their variants and options have to stand as the schemas have them.
+fn check_choices<E: Event + PartialEq + Debug>() {
+    let (topic, codec) = (E::TOPIC, codec());
+    let mut all = Vec::new();
+    let schema = serde_json::from_str(topic.schema()).expect("JSON");
+    choices(&schema, &mut BTreeMap::new(), "", &mut all);
+    for (at, choice) in all {
+        let mut seen = false;
+        for mut example in examples(topic, topic.versions().len()) {
+            let Some(place) = example.pointer_mut(&at) else { continue };
+            *place = choice.clone();
+            seen = true;
+            let event: E =
+                serde_json::from_value(example.clone()).unwrap_or_else(|error| panic!("{topic}{at}: {error}"));
+            let value = codec.encode(&event).expect("encodes");
+            assert_eq!(codec.decode_json(Some(&value)).expect("a library reads it").1, example, "{topic}{at}");
+            assert_eq!(codec.decode::<E>(Some(&value)).expect("decodes"), event, "{topic}{at}");
+        }
+        assert!(seen, "no example of {topic} has {at}");
+    }
+}
+
+#[test]
+fn every_symbol_and_every_null_is_written_where_the_schema_has_it() {
+    each_event!(check_choices);
+}
+
 #[test]
 fn golden_bytes_of_every_version_are_read() {
     if std::env::var_os("UPDATE_GOLDEN").is_none() {
@@ -196,7 +256,7 @@ fn what_is_not_an_event_says_what_it_is() {
 /// Every named record or enum has one definition, wherever it is embedded.
 #[test]
 fn embedded_records_are_those_of_the_journals() {
-    fn collect(schema: &Json, into: &mut std::collections::BTreeMap<String, Json>) {
+    fn collect(schema: &Json, into: &mut BTreeMap<String, Json>) {
         match schema {
             Json::Object(object) => {
                 if let (Some(Json::String(name)), Some("record" | "enum")) =
@@ -215,7 +275,7 @@ fn embedded_records_are_those_of_the_journals() {
             _ => {}
         }
     }
-    let mut definitions = std::collections::BTreeMap::new();
+    let mut definitions = BTreeMap::new();
     for topic in Topic::ALL {
         collect(&serde_json::from_str(topic.schema()).expect("JSON"), &mut definitions);
     }

@@ -2,6 +2,9 @@
 //!
 //! A [`Codec`] knows schemas by id from the `schemas` topic, so neither writing nor reading needs the registry. An id it does not
 //! know is for the caller to find (in the registry) and [`Codec::add`].
+//!
+//! Data of this program's own schemas are written by `writer.rs` and read by `reader.rs`, to which types are their schemas; data of other
+//! versions by apache-avro, which knows what evolves into what.
 
 use crate::{Event, Topic, event::SchemaRecord};
 use apache_avro::{Schema, reader::datum::GenericDatumReader, schema_compatibility::SchemaCompatibility, types::Value};
@@ -241,7 +244,9 @@ fn append<E: Event>(event: &E, into: Vec<u8>) -> Result<Vec<u8>, EncodeError> {
 /// Decodes the `schemas` topic itself with nothing but this program's own schema of it, whose encoding never changes.
 pub fn decode_schema_record(value: Option<&[u8]>) -> Result<SchemaRecord, DecodeError> {
     let (id, datum) = split(value)?;
-    reader::read(datum).map(|(record, _)| record).map_err(|reason| DecodeError::Datum { id, reason: reason.to_string() })
+    reader::read(datum)
+        .map(|(record, _)| record)
+        .map_err(|reason| DecodeError::Datum { id, reason: reason.to_string() })
 }
 
 /// Whether data of `writer` can be read as `reader`; the error names the field that is in the way.

@@ -1,11 +1,12 @@
 //! Reads events from Avro data of their own schemas.
 //!
-//! As in [`writer`](super::writer), an event's type is its schema: nothing is looked up. Data of other schemas are read by a library.
+//! As in `writer.rs`, an event's type is its schema: nothing is looked up. Data of other schemas are read by apache-avro.
 
 use serde::{
     Deserialize,
     de::{
-        DeserializeSeed, Deserializer, EnumAccess, Error as _, IntoDeserializer, MapAccess, SeqAccess, VariantAccess, Visitor,
+        DeserializeSeed, Deserializer, EnumAccess, Error as _, IntoDeserializer, MapAccess, SeqAccess, VariantAccess,
+        Visitor,
         value::{Error, U32Deserializer},
     },
     forward_to_deserialize_any,
