@@ -27,32 +27,41 @@ fn main() {
     }
     println!("nanoseconds an event, median of {ROUNDS} rounds; in brackets as a multiple of this program's\n");
     println!("{:22}{:>8}{:>12}{:>24}{:>24}", "", "bytes", "millrace", "serde_avro_fast", "apache-avro");
-    event::<Transaction>(include_str!("../avro/transactions/v1.example.json"));
-    event::<Receipt>(include_str!("../avro/receipts/v1.example.json"));
-    event::<TransactionScore>(include_str!("../avro/transaction-scores/v1.example.json"));
+    compare::<Transaction>(&example(include_str!("../avro/transactions/v1.example.json")));
+    compare::<Receipt>(&example(include_str!("../avro/receipts/v2.example.json")));
+    let score: TransactionScore = example(include_str!("../avro/transaction-scores/v2.example.json"));
+    // As many as scoring gives.
+    let features = (0..35).map(|number| (format!("customer_transactions_{number:02}h").into(), f64::from(number)));
+    compare(&TransactionScore { features: features.collect(), ..score });
+}
+
+fn example<E: Event>(examples: &str) -> E {
+    serde_json::from_str::<Vec<E>>(examples).expect("examples").remove(0)
 }
 
 /// Something to be done over and over.
 type Work<'w> = &'w mut dyn FnMut();
 
-/// Writes and reads the first example of a topic.
-fn event<E: Event>(examples: &str) {
-    let event = serde_json::from_str::<Vec<E>>(examples).expect("examples").remove(0);
+/// Room that everybody is given to write an event into.
+const ROOM: usize = 2_048;
+
+/// Writes and reads an event.
+fn compare<E: Event>(event: &E) {
     let codec = codec();
     let fast: serde_avro_fast::Schema = E::TOPIC.schema().parse().expect("a schema");
     let schema = Schema::parse_str(E::TOPIC.schema()).expect("a schema");
     let writer = GenericDatumWriter::builder(&schema).build().expect("a writer");
     let reader = GenericDatumReader::builder(&schema).build().expect("a reader");
-    let value = codec.encode(&event).expect("encoded");
+    let value = codec.encode(event).expect("encoded");
     let (_, datum) = split(Some(&value)).expect("in the wire format");
 
     let mut config = serde_avro_fast::ser::SerializerConfig::new(&fast);
     let written: [Work<'_>; 3] = [
-        &mut || drop(black_box(codec.encode(&event).expect("encoded"))),
+        &mut || drop(black_box(codec.encode(event).expect("encoded"))),
         &mut || {
-            drop(black_box(serde_avro_fast::to_datum(&event, Vec::with_capacity(2_048), &mut config).expect("encoded")))
+            drop(black_box(serde_avro_fast::to_datum(event, Vec::with_capacity(ROOM), &mut config).expect("encoded")))
         },
-        &mut || drop(black_box(writer.write_ser_to_vec(&event).expect("encoded"))),
+        &mut || drop(black_box(writer.write_ser(&mut Vec::with_capacity(ROOM), event).expect("encoded"))),
     ];
     print(&format!("{} written", E::TOPIC), datum.len(), medians(written));
     let read: [Work<'_>; 3] = [

@@ -1,5 +1,6 @@
 //! Schemas against the Rust types, against their examples and golden bytes, and against all their earlier versions.
 
+use apache_avro::{Schema, reader::datum::GenericDatumReader};
 use millrace_schemas::{
     Event, Topic,
     event::{
@@ -9,7 +10,7 @@ use millrace_schemas::{
     },
     wire::{self, Codec},
 };
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 use std::{collections::BTreeMap, fmt::Debug, path::PathBuf};
 
 fn file(topic: Topic, version: usize, kind: &str) -> PathBuf {
@@ -114,50 +115,69 @@ fn types_examples_and_golden_bytes_agree_with_the_schemas() {
     each_event!(check);
 }
 
-/// Every value of a place that has only a few: each symbol of an enum, and null. By JSON pointer; of an array, in its first item.
-fn choices(schema: &Json, named: &mut BTreeMap<String, Json>, at: &str, into: &mut Vec<(String, Json)>) {
+/// Places of a schema by the names that lead there, each with values that no other place of the examples has, or all it can have: every
+/// symbol of an enum, both booleans, null.
+fn places(schema: &Json, named: &mut BTreeMap<String, Json>, at: &str, into: &mut Vec<(String, Json)>) {
+    let own = |kind: &str| match kind {
+        "boolean" => vec![json!(true), json!(false)],
+        "int" | "long" => vec![json!(987_654)],
+        "double" => vec![json!(0.671_875)],
+        "string" | "bytes" => vec![json!("of this place alone")],
+        _ => panic!("{at}: this test does not know {kind}"),
+    };
+    let mut push = |values: Vec<Json>| into.extend(values.into_iter().map(|value| (at.to_owned(), value)));
     match schema {
-        Json::String(name) => {
-            if let Some(definition) = named.get(name).cloned() {
-                choices(&definition, named, at, into);
-            }
-        }
+        Json::String(name) => match named.get(name).cloned() {
+            Some(definition) => places(&definition, named, at, into),
+            None => push(own(name)),
+        },
         Json::Array(branches) => {
-            assert!(
-                branches.len() == 2 && branches[0] == "null",
-                "{at}: a union of null and something else: {branches:?}"
-            );
-            into.push((at.to_owned(), Json::Null));
-            choices(&branches[1], named, at, into);
+            assert!(branches.len() == 2 && branches[0] == "null", "{at}: a union of null and something else");
+            push(vec![Json::Null]);
+            places(&branches[1], named, at, into);
         }
-        Json::Object(object) => {
-            if let Some(Json::String(name)) = object.get("name") {
-                named.insert(name.clone(), schema.clone());
+        _ => {
+            if let Some(name) = schema["name"].as_str() {
+                named.insert(name.to_owned(), schema.clone());
             }
-            let list = |key: &str| object.get(key).and_then(Json::as_array).into_iter().flatten();
-            into.extend(list("symbols").map(|symbol| (at.to_owned(), symbol.clone())));
-            for field in list("fields") {
-                choices(&field["type"], named, &format!("{at}/{}", field["name"].as_str().expect("a name")), into);
-            }
-            if let Some(items) = object.get("items") {
-                choices(items, named, &format!("{at}/0"), into);
+            match schema["type"].as_str().expect("a type by name") {
+                "enum" => push(schema["symbols"].as_array().expect("symbols").clone()),
+                "map" => push(vec![json!({"own": own(schema["values"].as_str().expect("plain values"))[0]})]),
+                "array" => match schema["items"].as_str().filter(|name| !named.contains_key(*name)) {
+                    Some(plain) => push(vec![json!([own(plain)[0]])]),
+                    None => places(&schema["items"], named, at, into),
+                },
+                "record" => {
+                    for field in schema["fields"].as_array().expect("fields") {
+                        let name = field["name"].as_str().expect("a name");
+                        places(&field["type"], named, &format!("{at}/{name}"), into);
+                    }
+                }
+                plain => push(own(plain)),
             }
         }
-        _ => {}
     }
 }
 
-/// Types are written without their schemas, so their variants and options have to stand as the schemas have them.
-fn check_choices<E: Event + PartialEq + Debug>() {
+/// A place of an example; of an array, in the first item that has it.
+fn find<'j>(json: &'j mut Json, names: &[&str]) -> Option<&'j mut Json> {
+    match (json, names) {
+        (json, []) => Some(json),
+        (Json::Array(items), names) => items.iter_mut().find_map(|item| find(item, names)),
+        (json, [first, rest @ ..]) => find(json.get_mut(first)?, rest),
+    }
+}
+
+/// Types are written and read without their schemas, so fields, variants and options have to stand as the schemas have them.
+fn check_places<E: Event + PartialEq + Debug>() {
     let (topic, codec) = (E::TOPIC, codec());
     let mut all = Vec::new();
-    let schema = serde_json::from_str(topic.schema()).expect("JSON");
-    choices(&schema, &mut BTreeMap::new(), "", &mut all);
-    for (at, choice) in all {
-        let mut seen = false;
+    places(&serde_json::from_str(topic.schema()).expect("JSON"), &mut BTreeMap::new(), "", &mut all);
+    for (at, value) in all {
+        let (mut seen, names) = (false, at.split('/').skip(1).collect::<Vec<_>>());
         for mut example in examples(topic, topic.versions().len()) {
-            let Some(place) = example.pointer_mut(&at) else { continue };
-            *place = choice.clone();
+            let Some(place) = find(&mut example, &names) else { continue };
+            *place = value.clone();
             seen = true;
             let event: E =
                 serde_json::from_value(example.clone()).unwrap_or_else(|error| panic!("{topic}{at}: {error}"));
@@ -170,8 +190,59 @@ fn check_choices<E: Event + PartialEq + Debug>() {
 }
 
 #[test]
-fn every_symbol_and_every_null_is_written_where_the_schema_has_it() {
-    each_event!(check_choices);
+fn every_place_is_written_and_read_where_the_schema_has_it() {
+    each_event!(check_places);
+}
+
+/// Data that the own reader takes, a library takes too, and for the same event; the rest both refuse.
+fn check_damages<E: Event>() {
+    let (topic, codec) = (E::TOPIC, codec());
+    let id = codec.write_id(topic).expect("an id");
+    let schema = Schema::parse_str(topic.schema()).expect("a schema");
+    let library = GenericDatumReader::builder(&schema).build().expect("a reader");
+    // Compared as bytes: some damages make numbers that are none, which equal nothing.
+    let rewritten = |event: E| wire::datum(&event).expect("it was read");
+    let own = |datum: &[u8]| codec.decode::<E>(Some(&wire::frame(id, datum))).ok().map(rewritten);
+    let other = |mut datum: &[u8]| {
+        let event: E = library.read_deser(&mut datum).ok()?;
+        datum.is_empty().then(|| rewritten(event))
+    };
+    let (mut taken, mut refused) = (0, 0);
+    for whole in golden(topic, topic.versions().len(), &[]) {
+        assert_eq!((own(&whole), other(&whole)), (Some(whole.clone()), Some(whole.clone())), "{topic}");
+        let cuts = (0..whole.len()).map(|end| whole[..end].to_vec());
+        let damage = |at: usize, mask: u8| [&whole[..at], &[whole[at] ^ mask], &whole[at + 1..]].concat();
+        let damages = (0..whole.len()).flat_map(|at| [1, 2, 0x40, 0x80, 0xff].map(|mask| damage(at, mask)));
+        for datum in cuts.chain(damages) {
+            let read = own(&datum);
+            assert_eq!(read, other(&datum), "{topic}: {datum:?}");
+            *(if read.is_some() { &mut taken } else { &mut refused }) += 1;
+        }
+        // Of integers that are too long the library drops the upper bits.
+        for datum in (0..whole.len()).map(|at| [&whole[..at], &[0xff; 4], &whole[at..]].concat()) {
+            let read = own(&datum);
+            assert!(read.is_none() || read == other(&datum), "{topic}: {datum:?}");
+        }
+    }
+    assert!(taken > 10 && refused > 10, "{topic}: {taken} taken, {refused} refused");
+}
+
+#[test]
+fn damaged_data_are_read_as_a_library_reads_them() {
+    each_event!(check_damages);
+}
+
+/// Who only looks at a log has no ids to write with, and knows its own schemas by what they say.
+#[test]
+fn a_codec_that_only_reads_knows_own_schemas_whatever_their_docs() {
+    let reworded = Topic::Labels.schema().replace("\"doc\": \"", "\"doc\": \"In other words: ");
+    assert_ne!(reworded, Topic::Labels.schema());
+    let record = SchemaRecord { id: 7, subject: "labels-value".into(), schema: reworded };
+    let reader = Codec::reader(&[record]).expect("valid");
+    let label: Label = serde_json::from_value(examples(Topic::Labels, 1).remove(0)).expect("example");
+    let value = wire::frame(7, &wire::datum(&label).expect("encodes"));
+    assert_eq!(reader.decode::<Label>(Some(&value)).expect("decodes"), label);
+    assert!(reader.encode(&label).expect_err("no id to write with").to_string().contains("can only decode"));
 }
 
 #[test]

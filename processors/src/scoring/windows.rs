@@ -188,7 +188,7 @@ impl Windows {
         self.entries.partition_point(|entry| self.time(*entry) <= at)
     }
 
-    /// Number of entries at or before a time that lies before the entry at `end`. Entry by entry where they are few: they are summed
+    /// Number of entries at or before a time, where all from `end` on are after it. Entry by entry where they are few: they are summed
     /// next, and reading back in order finds them sooner than halving does.
     fn position_back_from(&self, end: usize, at: i64) -> usize {
         if self.sums.is_some() {

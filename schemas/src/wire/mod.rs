@@ -3,8 +3,8 @@
 //! A [`Codec`] knows schemas by id from the `schemas` topic, so neither writing nor reading needs the registry. An id it does not
 //! know is for the caller to find (in the registry) and [`Codec::add`].
 //!
-//! Data of this program's own schemas are written by `writer.rs` and read by `reader.rs`, to which types are their schemas; data of other
-//! versions by apache-avro, which knows what evolves into what.
+//! Data of this program's own schemas are written by `writer.rs` and read by `reader.rs`, which take an event's type for its schema. Data
+//! of other versions are read by apache-avro, which knows what evolves into what.
 
 use crate::{Event, Topic, event::SchemaRecord};
 use apache_avro::{Schema, reader::datum::GenericDatumReader, schema_compatibility::SchemaCompatibility, types::Value};
@@ -74,9 +74,9 @@ impl DecodeError {
     }
 }
 
-/// An event that its schema does not take; a defect of the program, since types are checked against schemas by tests.
+/// An event that cannot be written; a defect of the program, since types are checked against schemas by tests.
 #[derive(Debug, thiserror::Error)]
-#[error("{topic} event does not fit its schema: {reason}")]
+#[error("{topic} event cannot be written: {reason}")]
 pub struct EncodeError {
     topic: Topic,
     reason: String,

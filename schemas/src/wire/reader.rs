@@ -183,7 +183,7 @@ impl<'de> SeqAccess<'de> for Fields<'_, 'de> {
 /// The items of an array or a map, in blocks of which the last has none.
 struct Items<'r, 'de> {
     reader: &'r mut Reader<'de>,
-    /// Of this block; none where there is no further block.
+    /// Of this block; none where there is no further block. An item takes a byte at least, so no number makes reading long.
     left: u64,
 }
 
@@ -214,7 +214,7 @@ fn block(reader: &mut Reader<'_>) -> Result<u64, Error> {
     let count = reader.long()?;
     if count < 0 {
         // How many bytes it has, for who wants to skip it.
-        reader.size()?;
+        reader.long()?;
     }
     Ok(count.unsigned_abs())
 }

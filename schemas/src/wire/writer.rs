@@ -1,7 +1,7 @@
 //! Writes events as Avro data.
 //!
 //! Nothing is looked up in a schema: an event's type has fields and variants in the order in which its schema has fields and symbols, and
-//! what may be null is a union of null and something else. Tests hold every type to that, by what a library reads of it. Asking the
+//! what may be null is a union of null and something else. Tests hold every place of every type to that, by what a library reads. Asking the
 //! schema at each field takes several times as long (`cargo bench -p millrace-schemas`), and a score has seventy.
 
 use serde::{
@@ -47,20 +47,25 @@ impl Writer {
 /// The items of an array or a map: a block of all of them, and one of none.
 struct Items<'w> {
     writer: &'w mut Writer,
-    is_empty: bool,
+    announced: usize,
+    written: usize,
 }
 
 impl<'w> Items<'w> {
     fn new(writer: &'w mut Writer, len: Option<usize>) -> Result<Self, Error> {
-        let len = len.ok_or_else(|| Error::custom("items of no known number"))?;
-        writer.size(len);
-        Ok(Self { writer, is_empty: len == 0 })
+        let announced = len.ok_or_else(|| Error::custom("items of no known number"))?;
+        writer.size(announced);
+        Ok(Self { writer, announced, written: 0 })
     }
 
-    fn finish(self) {
-        if !self.is_empty {
+    fn finish(self) -> Result<(), Error> {
+        if self.written != self.announced {
+            return unknown(&format!("another number of items than the {} announced", self.announced));
+        }
+        if self.announced > 0 {
             self.writer.size(0);
         }
+        Ok(())
     }
 }
 
@@ -246,12 +251,12 @@ impl SerializeSeq for Items<'_> {
     type Error = Error;
 
     fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
+        self.written += 1;
         value.serialize(&mut *self.writer)
     }
 
     fn end(self) -> Result<(), Error> {
-        self.finish();
-        Ok(())
+        self.finish()
     }
 }
 
@@ -264,11 +269,11 @@ impl SerializeMap for Items<'_> {
     }
 
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
+        self.written += 1;
         value.serialize(&mut *self.writer)
     }
 
     fn end(self) -> Result<(), Error> {
-        self.finish();
-        Ok(())
+        self.finish()
     }
 }
