@@ -61,7 +61,11 @@ fn compare<E: Event>(event: &E) {
         &mut || {
             drop(black_box(serde_avro_fast::to_datum(event, Vec::with_capacity(ROOM), &mut config).expect("encoded")))
         },
-        &mut || drop(black_box(writer.write_ser(&mut Vec::with_capacity(ROOM), event).expect("encoded"))),
+        &mut || {
+            let mut datum = Vec::with_capacity(ROOM);
+            writer.write_ser(&mut datum, event).expect("encoded");
+            drop(black_box(datum));
+        },
     ];
     print(&format!("{} written", E::TOPIC), datum.len(), medians(written));
     let read: [Work<'_>; 3] = [

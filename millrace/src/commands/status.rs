@@ -66,7 +66,10 @@ pub fn run(args: &Args) -> Result<ExitCode> {
             home.folder().display()
         );
         let parts = &state.parts;
-        println!("Kafka {}, Apicurio Registry {}, ClickHouse {}", parts.kafka, parts.registry, parts.clickhouse);
+        println!(
+            "Kafka {}, Apicurio Registry {}, ClickHouse {}, ONNX Runtime {}",
+            parts.kafka, parts.registry, parts.clickhouse, parts.onnxruntime
+        );
     }
     Ok(if state.units.is_settled() { ExitCode::SUCCESS } else { ExitCode::from(exit::FAILED) })
 }
